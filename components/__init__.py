@@ -1,0 +1,9 @@
+"""The component resources that the program is made of. They read no config, environment or file."""
+
+from .bookinfo import Bookinfo
+from .cluster_link import ClusterLink
+from .istio_cluster import IstioCluster
+from .remote_dns import RemoteDns
+from .root_ca import RootCa
+
+__all__ = ["Bookinfo", "ClusterLink", "IstioCluster", "RemoteDns", "RootCa"]

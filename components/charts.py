@@ -1,0 +1,102 @@
+"""Helm values and chart locations of Istio. Pure functions: plain data in, plain data out.
+
+Three layers make a chart's values, the later one wins: this project's defaults, the user's
+`istio.values`, and what the links depend on and nobody may change (trust domain, link port).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import names
+
+Values = dict[str, Any]
+
+TIMEOUT_SECONDS = 600
+"""Longest wait for a chart's objects to become ready, the same as Pulumi's own for a Deployment."""
+
+
+def merge(*layers: Mapping[str, Any]) -> Values:
+    """Merge mappings deeply; where two disagree the later one wins."""
+    merged: Values = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = merged.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def location(repository: str, chart: str, version: str) -> Values:
+    """Return the arguments that make a Helm Release or Chart find a chart.
+
+    Args:
+        repository: an `https://` repository, an `oci://` prefix, or a directory of charts.
+        chart: the published name of the chart.
+        version: its version; a chart in a directory is taken as it is.
+    """
+    if repository.startswith("oci://"):
+        return {"chart": f"{repository}/{chart}", "version": version}
+    if "://" in repository:
+        return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
+    return {"chart": f"{repository}/{chart}"}
+
+
+def istiod_values(
+    user: Mapping[str, Any], *, trust_domain: str, replicas: int, hub: str, version: str
+) -> Values:
+    """Return the values of the chart `istiod`.
+
+    Args:
+        user: the user's own values.
+        trust_domain: the cluster's trust domain.
+        replicas: the least number of istiod pods; above 1 the chart adds a PodDisruptionBudget.
+        hub: image registry and prefix, empty for the chart's own.
+        version: image tag, used when `hub` is set.
+    """
+    defaults: Values = {"autoscaleMin": replicas, "replicaCount": replicas}
+    images = {"global": {"hub": hub, "tag": version}} if hub else {}
+    return merge(defaults, images, user, {"meshConfig": {"trustDomain": trust_domain}})
+
+
+def gateway_values(
+    user: Mapping[str, Any], *, service_type: str, ports: Sequence[Values], replicas: int
+) -> Values:
+    """Return the values of the chart `gateway`.
+
+    Args:
+        user: the user's own values.
+        service_type: type of the Service.
+        ports: ports of the Service, all of them; the chart's own defaults would open 80 and 443.
+        replicas: the least number of pods; above 1 the chart adds a PodDisruptionBudget.
+    """
+    defaults: Values = {
+        "service": {"type": service_type},
+        "replicaCount": replicas,
+        "autoscaling": {"minReplicas": replicas},
+        "podDisruptionBudget": {"minAvailable": 1},
+    }
+    return merge(defaults, user, {"service": {"ports": list(ports)}})
+
+
+def service_port(name: str, port: int) -> Values:
+    """Return one TCP port of a gateway's Service; the pods listen on the same number."""
+    return {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+
+
+def egress_ports(link_port: int) -> list[Values]:
+    """Return the ports of the egress gateway's Service: the links', and nothing else."""
+    return [service_port("tls", link_port)]
+
+
+def ingress_ports(link_port: int, http_ports: Sequence[int]) -> list[Values]:
+    """Return the ports of the ingress gateway's Service.
+
+    Args:
+        link_port: where other clusters' egress gateways come in.
+        http_ports: further ports for ordinary north-south traffic; 443 is named for TLS.
+    """
+    further = [service_port(f"https-{p}" if p == 443 else f"http-{p}", p) for p in http_ports]
+    status = service_port("status-port", names.STATUS_PORT)  # health checks of load balancers
+    return [status, service_port("tls", link_port), *further]

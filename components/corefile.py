@@ -1,0 +1,113 @@
+"""Texts that DNS servers read: our own Corefile, and the edit of the cluster's. Pure functions.
+
+An edit can be taken back: whatever else somebody wrote into the text meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import json
+
+from . import names
+
+PORT = 1053
+"""Where our CoreDNS listens: not 53, so that it needs no capability; its Service maps 53 to it."""
+
+TTL_SECONDS = 60
+
+BEGIN = f"# BEGIN istio-multicluster: {names.SUFFIX}"
+END = f"# END istio-multicluster: {names.SUFFIX}"
+
+
+def zone_config_map(cluster: str) -> str:
+    """Return the name of the ConfigMap that holds a linked cluster's zone."""
+    return f"core-dns-{cluster}"
+
+
+def zone_server(cluster: str, address: str) -> str:
+    """Return the server block of a linked zone: the dummy address for A, NODATA for the rest.
+
+    NXDOMAIN for AAAA would make resolvers give up on the name altogether.
+    """
+    return f"""{names.zone(cluster)}:{PORT} {{
+    errors
+    template IN A {{
+        answer "{{{{ .Name }}}} {TTL_SECONDS} IN A {address}"
+    }}
+    template ANY ANY {{
+        rcode NOERROR
+    }}
+    prometheus :9153
+}}
+"""
+
+
+def server_config() -> str:
+    """Return the Corefile of our CoreDNS.
+
+    Names below the suffix that are in no linked zone do not exist, and are said so at once. All
+    other names work too, so that a pod may name this server as its only one where the cluster's own
+    DNS cannot be changed (`dns: none`).
+    """
+    return f"""import /etc/coredns-zones/*.server
+
+{names.SUFFIX}:{PORT} {{
+    errors
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+    prometheus :9153
+}}
+
+.:{PORT} {{
+    errors
+    health
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+    }}
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    reload 5s 2s
+    loadbalance
+}}
+"""
+
+
+def stub_server(address: str) -> str:
+    """Return the block that makes the cluster's own CoreDNS ask ours, between two markers."""
+    return f"""{BEGIN}
+{names.SUFFIX}:53 {{
+    errors
+    cache 30
+    forward . {address}
+}}
+{END}
+"""
+
+
+def without_stub_server(text: str) -> str:
+    """Return a Corefile without our server block, everything else byte for byte."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(f"{END}\n")
+    return before + after if begin and end else text
+
+
+def with_stub_server(text: str, address: str) -> str:
+    """Return a Corefile with our server block in front (a block that is there is replaced)."""
+    return stub_server(address) + without_stub_server(text)
+
+
+def without_stub_domain(text: str) -> str:
+    """Return kube-dns' `stubDomains` without our zone; a text without it comes back as it is."""
+    domains = json.loads(text or "{}")
+    if names.SUFFIX not in domains:
+        return text
+    del domains[names.SUFFIX]
+    return json.dumps(domains)
+
+
+def with_stub_domain(text: str, address: str) -> str:
+    """Return kube-dns' `stubDomains` with our zone (seed, `stubDomains`)."""
+    return json.dumps({**json.loads(text or "{}"), names.SUFFIX: [address]})

@@ -1,0 +1,45 @@
+"""Make Istio and cert-manager objects: one place that knows their API groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+
+API_VERSIONS = {
+    "AuthorizationPolicy": "security.istio.io/v1",
+    "PeerAuthentication": "security.istio.io/v1",
+    "DestinationRule": "networking.istio.io/v1",
+    "Gateway": "networking.istio.io/v1",
+    "ServiceEntry": "networking.istio.io/v1",
+    "VirtualService": "networking.istio.io/v1",
+    "Certificate": "cert-manager.io/v1",
+    "Issuer": "cert-manager.io/v1",
+}
+
+
+def custom_resource(
+    resource_name: str,
+    kind: str,
+    metadata: dict[str, Any],
+    spec: pulumi.Input[dict[str, Any]],
+    opts: pulumi.ResourceOptions,
+) -> CustomResource:
+    """Register one object.
+
+    Args:
+        resource_name: its Pulumi name.
+        kind: one of `API_VERSIONS`.
+        metadata: its name, namespace and further metadata.
+        spec: its spec.
+        opts: parent, provider and what it depends on.
+    """
+    return CustomResource(
+        resource_name,
+        api_version=API_VERSIONS[kind],
+        kind=kind,
+        metadata=metadata,
+        spec=spec,
+        opts=opts,
+    )

@@ -1,0 +1,260 @@
+"""One cluster's half of every link: Istio, its gateways, what it exposes and to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi import Input, Output, ResourceOptions
+
+from . import certificates, charts, exposure, names
+from .certificates import CaCerts
+from .custom_resources import custom_resource
+from .exposure import ExposedService
+
+
+class IstioInstall(TypedDict):
+    """Which Istio to install, the same for all clusters of a stack."""
+
+    version: str
+    """Chart version, e.g. `1.31.0`."""
+    repository: str
+    """Chart repository (`https://`, `oci://`) or a directory that holds the charts."""
+    hub: str
+    """Image registry and prefix; empty: the charts' own."""
+    base_values: Mapping[str, Any]
+    """Further Helm values of the chart `base`."""
+    istiod_values: Mapping[str, Any]
+    """Further Helm values of the chart `istiod`."""
+    gateway_values: Mapping[str, Any]
+    """Further Helm values of the chart `gateway`, for both gateways."""
+
+
+class IstioClusterArgs(TypedDict):
+    """Arguments of `IstioCluster`."""
+
+    istio: IstioInstall
+    """Which Istio."""
+    cacerts: CaCerts | None
+    """The cluster CA; None: istiod signs with a root of its own, which no link can trust."""
+    trust_domain: str
+    """Trust domain of the cluster's identities, different in every cluster."""
+    link_port: int
+    """TCP port of both gateways for traffic between clusters."""
+    http_ports: Sequence[int]
+    """Further ports of the ingress gateway for ordinary north-south traffic."""
+    replicas: int
+    """Least number of pods of istiod and of each gateway."""
+    exposes: Sequence[ExposedService]
+    """What linked clusters may call."""
+    peers: Mapping[str, str]
+    """Name of each linked cluster to its trust domain."""
+
+
+class IstioCluster(pulumi.ComponentResource):
+    """Istio on one cluster, ready to be linked to others.
+
+    Makes the namespaces `istio-system` and `istio-gateways`, the Secret `cacerts`, the charts base,
+    istiod and two gateways, mesh-wide strict mTLS, the Gateway and VirtualServices of the exposed
+    services and the policy that shuts the link port to all but the peers' egress gateways. The
+    name of the component is the name of the cluster.
+
+    Order matters twice: istiod reads `cacerts` and its injector's ConfigMap once, at its start, so
+    both are there before it; gateway pods get their image from istiod's webhook, so istiod is ready
+    before them. The Release of istiod waits for its Deployment, which gives both.
+    """
+
+    cluster_name: str
+    """The cluster's name."""
+    provider: k8s.Provider
+    """The provider of the cluster, for objects that others put there."""
+    link_port: int
+    """The cluster's link port."""
+    exposes: Sequence[ExposedService]
+    """What the cluster exposes."""
+    control_plane: pulumi.Resource
+    """Ready when Istio's CRDs and webhooks answer: what any Istio object has to wait for."""
+    system_namespace: k8s.core.v1.Namespace
+    """The namespace `istio-system`."""
+    ingress_addresses: Output[list[str]]
+    """IP addresses or host names of the ingress gateway."""
+    ingress_spiffe_id: Output[str]
+    """The identity that the ingress gateway proves to callers."""
+    egress_spiffe_id: Output[str]
+    """The identity with which the egress gateway calls."""
+    root_fingerprint: Output[str | None]
+    """SHA-256 of the root certificate: equal on clusters that can be linked."""
+
+    def __init__(
+        self,
+        name: str,
+        args: IstioClusterArgs,
+        provider: k8s.Provider,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        opts = ResourceOptions.merge(opts, ResourceOptions(providers=[provider]))
+        super().__init__("istio-multicluster:index:IstioCluster", name, None, opts)
+        self.cluster_name = name
+        self.provider = provider
+        self.link_port = args["link_port"]
+        self.exposes = args["exposes"]
+        self._args = args
+
+        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
+        gateways = self._namespace(names.GATEWAY_NAMESPACE)
+        self.control_plane = self._control_plane(self._cacerts())
+        after_istiod = [self.control_plane, gateways]
+        http_ports = args["http_ports"]
+        ingress = self._gateway(
+            names.INGRESS,
+            "LoadBalancer",
+            charts.ingress_ports(self.link_port, http_ports),
+            after_istiod,
+        )
+        self._gateway(names.EGRESS, "ClusterIP", charts.egress_ports(self.link_port), after_istiod)
+        self._strict_mtls()
+        self._exposures(after_istiod)
+
+        domain = args["trust_domain"]
+        self.ingress_addresses = ingress.resources.apply(_load_balancer_addresses)
+        self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
+        self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
+        cacerts = args["cacerts"]
+        self.root_fingerprint = (
+            Output.unsecret(Output.from_input(cacerts["root_cert"])).apply(certificates.fingerprint)
+            if cacerts
+            else Output.from_input(None)
+        )
+        self.register_outputs(self.outputs())
+
+    def outputs(self) -> dict[str, Input[Any]]:
+        """Return what the stack exports: all that another stack needs for a link."""
+        return {
+            "ingressAddresses": self.ingress_addresses,
+            "ingressPort": self.link_port,
+            "ingressSpiffeId": self.ingress_spiffe_id,
+            "egressSpiffeId": self.egress_spiffe_id,
+            "exposes": [dict(item) for item in self.exposes],
+            "rootFingerprint": self.root_fingerprint,
+        }
+
+    def _options(self, *depends_on: pulumi.Resource) -> ResourceOptions:
+        return ResourceOptions(parent=self, provider=self.provider, depends_on=list(depends_on))
+
+    def _namespace(self, namespace: str) -> k8s.core.v1.Namespace:
+        return k8s.core.v1.Namespace(
+            f"{self.cluster_name}-{namespace}", metadata={"name": namespace}, opts=self._options()
+        )
+
+    def _cacerts(self) -> list[pulumi.Resource]:
+        cacerts = self._args["cacerts"]
+        if cacerts is None:
+            return []
+        secret = k8s.core.v1.Secret(
+            f"{self.cluster_name}-cacerts",
+            metadata={"name": "cacerts", "namespace": names.SYSTEM_NAMESPACE},
+            string_data={
+                "ca-cert.pem": cacerts["ca_cert"],
+                "ca-key.pem": Output.secret(cacerts["ca_key"]),
+                "cert-chain.pem": cacerts["cert_chain"],
+                "root-cert.pem": cacerts["root_cert"],
+            },
+            opts=self._options(self.system_namespace),
+        )
+        return [secret]
+
+    def _control_plane(self, cacerts: list[pulumi.Resource]) -> pulumi.Resource:
+        args, istio = self._args, self._args["istio"]
+        base = self._release("base", istio["base_values"], "istio-base", [self.system_namespace])
+        values = charts.istiod_values(
+            istio["istiod_values"],
+            trust_domain=args["trust_domain"],
+            replicas=args["replicas"],
+            hub=istio["hub"],
+            version=istio["version"],
+        )
+        return self._release("istiod", values, "istiod", [base, *cacerts])
+
+    def _release(
+        self, chart: str, values: Mapping[str, Any], release: str, after: Sequence[pulumi.Resource]
+    ) -> pulumi.Resource:
+        # Release and not Chart v4, see docs/adr/0002: real Helm installs in its own order (istiod
+        # never comes up before its ConfigMaps), and base's CRDs cost Chart v4 8 s per preview.
+        istio = self._args["istio"]
+        location = charts.location(istio["repository"], chart, istio["version"])
+        return k8s.helm.v3.Release(
+            f"{self.cluster_name}-{chart}",
+            name=release,
+            namespace=names.SYSTEM_NAMESPACE,
+            values=values,
+            timeout=charts.TIMEOUT_SECONDS,
+            **location,
+            opts=self._options(*after),
+        )
+
+    def _gateway(
+        self,
+        release: str,
+        service_type: str,
+        ports: list[dict[str, Any]],
+        after: Sequence[pulumi.Resource],
+    ) -> k8s.helm.v4.Chart:
+        istio = self._args["istio"]
+        values = charts.gateway_values(
+            istio["gateway_values"],
+            service_type=service_type,
+            ports=ports,
+            replicas=self._args["replicas"],
+        )
+        return k8s.helm.v4.Chart(
+            f"{self.cluster_name}-{release.removeprefix('istio-')}",
+            name=release,
+            namespace=names.GATEWAY_NAMESPACE,
+            values=values,
+            **charts.location(istio["repository"], "gateway", istio["version"]),
+            opts=self._options(*after),
+        )
+
+    def _strict_mtls(self) -> None:
+        custom_resource(
+            f"{self.cluster_name}-strict-mtls",
+            "PeerAuthentication",
+            {"name": "default", "namespace": names.SYSTEM_NAMESPACE},
+            {"mtls": {"mode": "STRICT"}},
+            self._options(self.control_plane),
+        )
+
+    def _exposures(self, after: Sequence[pulumi.Resource]) -> None:
+        cluster, port, peers = self.cluster_name, self.link_port, self._args["peers"]
+
+        def put(kind: str, suffix: str, name: str, spec: dict[str, Any]) -> None:
+            metadata = {"name": name, "namespace": names.GATEWAY_NAMESPACE}
+            custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, self._options(*after))
+
+        put(
+            "AuthorizationPolicy",
+            "link-policy",
+            "link-port",
+            exposure.policy(cluster, port, peers, self.exposes),
+        )
+        put(
+            "Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, exposure.gateway(cluster, port)
+        )
+        for (namespace, service), ports in exposure.by_service(self.exposes).items():
+            spec = exposure.virtual_service(cluster, ports)
+            put("VirtualService", f"expose-{namespace}-{service}", f"{service}.{namespace}", spec)
+
+
+def _load_balancer_addresses(resources: Sequence[Any] | None) -> Output[list[str]]:
+    """Return the addresses in the status of the Service among a chart's resources."""
+    services = [item for item in resources or () if isinstance(item, k8s.core.v1.Service)]
+
+    def addresses(status: Any) -> list[str]:
+        ingress = (status and status.load_balancer and status.load_balancer.ingress) or []
+        return [entry.ip or entry.hostname for entry in ingress]
+
+    if not services:
+        return Output.from_input([])
+    return services[0].status.apply(addresses)

@@ -1,0 +1,93 @@
+"""Read and write one ConfigMap with kubectl: the kubeconfig's own way to log in, whatever it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+TIMEOUT_SECONDS = 60
+
+
+class KubectlError(Exception):
+    """kubectl is missing, or failed; the message holds what it said."""
+
+
+class ConflictError(KubectlError):
+    """Somebody else changed the object between our reading and our writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl for one context."""
+
+    kubeconfig: str | None
+    """Path of the kubeconfig; None: kubectl's own default."""
+    context: str
+    """Name of the context."""
+
+    def run(self, *args: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it prints.
+
+        Raises:
+            ConflictError: the object has changed since it was read.
+            KubectlError: anything else that went wrong.
+        """
+        program = shutil.which("kubectl")
+        if program is None:
+            raise KubectlError(
+                "kubectl is not on PATH, and editing the cluster's DNS needs it: install kubectl, "
+                "or set `dns: none` for this cluster"
+            )
+        command = [program, "--context", self.context, "--request-timeout=20s", *args]
+        if self.kubeconfig:
+            command[1:1] = ["--kubeconfig", self.kubeconfig]
+        try:
+            done = subprocess.run(
+                command,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(
+                f"kubectl {args[0]} in context {self.context!r} took over {TIMEOUT_SECONDS} s"
+            ) from error
+        if done.returncode:
+            said = done.stderr.strip()
+            kind = (
+                ConflictError if "(Conflict)" in said or "AlreadyExists" in said else KubectlError
+            )
+            raise kind(f"kubectl {args[0]} in context {self.context!r}: {said}")
+        return done.stdout
+
+    def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a ConfigMap, None when there is none."""
+        found = self.run(
+            "get", "configmap", name, "-n", namespace, "-o", "json", "--ignore-not-found"
+        )
+        return json.loads(found) if found else None
+
+    def put_config_map(self, config_map: dict[str, Any]) -> None:
+        """Create a ConfigMap, or replace the one that was read if nobody else has since."""
+        exists = "resourceVersion" in config_map["metadata"]
+        verb = "replace" if exists else "create"
+        self.run(
+            verb, "-f", "-", "--field-manager=istio-multicluster", stdin=json.dumps(config_map)
+        )
+
+    def delete_config_map(self, namespace: str, name: str) -> None:
+        """Delete a ConfigMap if it is there."""
+        self.run("delete", "configmap", name, "-n", namespace, "--ignore-not-found")
+
+    def reachable(self) -> bool:
+        """Tell whether the API server answers."""
+        try:
+            self.run("get", "--raw", "/version")
+        except KubectlError:
+            return False
+        return True

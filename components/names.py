@@ -1,0 +1,75 @@
+"""Names that two clusters must agree on: hosts, identities, namespaces, ports. Pure functions.
+
+Everything that one cluster has to know of another without asking it is derived here, from the
+cluster's name alone, so that two stacks of two owners come to the same result.
+"""
+
+from __future__ import annotations
+
+SUFFIX = "remote"
+"""Top-level zone of all host names and trust domains (the seed's common DNS suffix)."""
+
+SYSTEM_NAMESPACE = "istio-system"
+GATEWAY_NAMESPACE = "istio-gateways"
+"""The gateways' own: a policy without selector in istio-system is mesh-wide."""
+
+INGRESS = "istio-ingressgateway"
+EGRESS = "istio-egressgateway"
+"""Name of the Helm release, Deployment, Service and ServiceAccount of each gateway."""
+
+DEFAULT_LINK_PORT = 15443
+STATUS_PORT = 15021
+
+RESERVED_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
+"""What Istio's proxy itself listens on (istio.io, ops/deployment/application-requirements)."""
+
+
+def trust_domain(cluster: str) -> str:
+    """Return the default trust domain of a cluster: one of its own, so that identities differ."""
+    return f"{cluster}.{SUFFIX}"
+
+
+def zone(cluster: str) -> str:
+    """Return the DNS zone of a cluster's exposed services, e.g. `svc.b.remote`."""
+    return f"svc.{cluster}.{SUFFIX}"
+
+
+def service_host(service: str, namespace: str, cluster: str) -> str:
+    """Return the name under which other clusters call a service."""
+    return f"{service}.{namespace}.{zone(cluster)}"
+
+
+def local_host(service: str, namespace: str) -> str:
+    """Return the name of a Service inside its own cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
+
+
+def ingress_host(cluster: str) -> str:
+    """Return the mesh-internal name of a cluster's ingress gateway (never resolved by DNS)."""
+    return f"ingress.{cluster}.{SUFFIX}"
+
+
+def link_sni(cluster: str) -> str:
+    """Return the SNI with which the gateways' own mTLS asks for a cluster's zone.
+
+    A server's SNI match is `*.svc.b.remote`; the name in front of it carries no meaning.
+    """
+    return f"link.{zone(cluster)}"
+
+
+def principal(domain: str, service_account: str) -> str:
+    """Return a gateway's identity as AuthorizationPolicy writes it, without the scheme."""
+    return f"{domain}/ns/{GATEWAY_NAMESPACE}/sa/{service_account}"
+
+
+def spiffe_id(domain: str, service_account: str) -> str:
+    """Return a gateway's SPIFFE ID, as it stands in its certificate."""
+    return f"spiffe://{principal(domain, service_account)}"
+
+
+def link_name(first: str, second: str) -> str:
+    """Return the name of the link between two clusters, the same for either order.
+
+    The underscore cannot be part of a cluster name, so two links never get one name.
+    """
+    return "_".join(sorted((first, second)))

@@ -1,0 +1,512 @@
+"""The stack's configuration: typed, checked as a whole, free of Pulumi resources.
+
+`load()` reads the `istio-multicluster:` keys of the stack file, the kubeconfig and, where the user
+brings certificates, their files. All mistakes are reported together as one `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components import names
+from config_parser import DNS_LABEL, Problems, Section, duplicates
+from kubeconfig import Kubeconfig, KubeconfigError
+
+PROJECT = "istio-multicluster"
+KEYS = ("kubeconfig", "clusters", "links", "rootCa", "istio", "remoteDns", "bookinfo")
+
+CACERTS_FILES = ("ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem")
+"""The Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert)."""
+
+DNS_MODES = ("coredns", "kube-dns", "none")
+BOOKINFO_EXPOSES = {"frontend": ("ratings",), "backend": ("details", "reviews")}
+BOOKINFO_NAMESPACE = "bookinfo"
+BOOKINFO_PORT = 9080
+BOOKINFO_HTTP_PORT = 80
+
+
+class ConfigError(pulumi.RunError):
+    """Everything that is wrong with the configuration; Pulumi shows it without a traceback."""
+
+    def __init__(self, messages: list[str]) -> None:
+        count = f"{len(messages)} mistake{'s' if len(messages) > 1 else ''}"
+        lines = "\n".join(f"  - {PROJECT}:{message}" for message in messages)
+        super().__init__(f"{count} in the configuration of this stack:\n{lines}")
+        self.messages = messages
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """One port of a Service that linked clusters may call."""
+
+    service: str
+    namespace: str
+    port: int
+    allow: tuple[str, ...]
+    """Names of the clusters that may call it, sorted; by default every linked one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaCerts:
+    """A cluster CA that the user brings: the four files of Istio's Secret `cacerts`."""
+
+    ca_cert: str
+    ca_key: str = field(repr=False)
+    cert_chain: str
+    root_cert: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster of the stack."""
+
+    name: str
+    context: str
+    trust_domain: str
+    link_port: int
+    http_ports: tuple[int, ...]
+    """Further ports of its ingress gateway, for ordinary north-south traffic."""
+    dns: str
+    replicas: int
+    exposes: tuple[Exposed, ...]
+    peers: tuple[str, ...]
+    """Names of the clusters that it is linked to, sorted."""
+    cacerts: CaCerts | None
+
+
+@dataclass(frozen=True, slots=True)
+class RootCa:
+    """Where the cluster CAs come from when the user brings none."""
+
+    context: str
+    namespace: str
+    lifetime_days: int
+    renew_before_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Istio:
+    """Which Istio is installed, and extra Helm values for it."""
+
+    version: str
+    repository: str
+    hub: str
+    base_values: Mapping[str, Any]
+    istiod_values: Mapping[str, Any]
+    gateway_values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDns:
+    """The DNS server that answers for the linked zones."""
+
+    image: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bookinfo:
+    """The sample application, spread over two linked clusters."""
+
+    frontend: str
+    backend: str
+    hub: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, checked."""
+
+    kubeconfig: str | None
+    clusters: Mapping[str, Cluster]
+    links: tuple[tuple[str, str], ...]
+    root_ca: RootCa | None
+    istio: Istio
+    remote_dns: RemoteDns
+    bookinfo: Bookinfo | None
+
+
+def load(config: pulumi.Config, directory: Path) -> Settings:
+    """Read and check the configuration of the current stack.
+
+    Args:
+        config: the project's configuration bag.
+        directory: the project's directory, which relative paths in it start from.
+
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    raw: dict[str, Any] = {key: config.get_object(key) for key in KEYS if key not in TEXT_KEYS}
+    raw |= {key: config.get(key) for key in TEXT_KEYS}
+    if config.get("links") not in (None, "all"):
+        raw["links"] = config.get_object("links")
+    unknown = _unknown_keys()
+    return parse({**raw, **dict.fromkeys(unknown, True)}, directory, os.environ)
+
+
+TEXT_KEYS = ("kubeconfig", "links")
+
+
+def _unknown_keys() -> list[str]:
+    """Return the keys of our namespace that the stack file has and the program does not know."""
+    prefix = f"{PROJECT}:"
+    present = (key.removeprefix(prefix) for key in _all_config() if key.startswith(prefix))
+    return sorted(key for key in present if key not in KEYS)
+
+
+def _all_config() -> Mapping[str, Any]:
+    # pulumi.Config reads single keys only; this is the bag that the language host fills.
+    from pulumi.runtime.config import CONFIG
+
+    return CONFIG.get()
+
+
+def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -> Settings:
+    """Turn the raw values of the `istio-multicluster:` keys into checked settings.
+
+    Args:
+        raw: key (without the namespace) to value.
+        directory: the directory that relative paths start from.
+        environ: environment variables (`KUBECONFIG`, `HOME`).
+
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    problems = Problems()
+    top = Section(raw, "", problems)
+    kubeconfig = _kubeconfig(top, directory, environ, problems)
+    sections = _cluster_sections(top)
+    links = _links(top.take("links"), sorted(sections), problems)
+    root_section = top.section("rootCa")
+    root_ca, pki = _root_ca(root_section, bool(links), kubeconfig, directory)
+    clusters = {
+        name: _cluster(name, section, links, kubeconfig, pki)
+        for name, section in sorted(sections.items())
+    }
+    istio = _istio(top.section("istio"), directory)
+    remote_dns, known_cidrs = _remote_dns(top.section("remoteDns"))
+    bookinfo = _bookinfo(top.section("bookinfo"), clusters)
+    top.finish()
+    _check_across(clusters, known_cidrs, problems)
+    if problems.messages:
+        raise ConfigError(problems.messages)
+    return Settings(
+        kubeconfig=kubeconfig.path,
+        clusters=clusters,
+        links=links,
+        root_ca=root_ca,
+        istio=istio,
+        remote_dns=remote_dns,
+        bookinfo=bookinfo,
+    )
+
+
+def _kubeconfig(
+    top: Section, directory: Path, environ: Mapping[str, str], problems: Problems
+) -> Kubeconfig:
+    path = top.text("kubeconfig")
+    try:
+        return Kubeconfig.read(path, directory, environ)
+    except KubeconfigError as error:
+        problems.add("kubeconfig", str(error), "name a readable kubeconfig file, or set KUBECONFIG")
+        return Kubeconfig(path or None, None)
+
+
+def _check_context(section: Section, kubeconfig: Kubeconfig) -> str:
+    context = section.text("context", required="name a context of the kubeconfig")
+    if context and kubeconfig.contexts is not None and context not in kubeconfig.contexts:
+        known = ", ".join(kubeconfig.contexts) or "none"
+        section.bad("context", f"{context!r} is not in the kubeconfig", f"it has: {known}")
+    return context
+
+
+def _cluster_sections(top: Section) -> dict[str, Section]:
+    section = top.section("clusters")
+    written = section.keys()
+    if not written:
+        top.bad("clusters", "is empty", "name at least one cluster, each with its kube `context`")
+    for name in written:
+        if not DNS_LABEL.fullmatch(name):
+            section.bad(
+                name,
+                f"{name!r} is not a legal cluster name",
+                "it becomes part of host names: use at most 63 lower-case letters, digits and '-'",
+            )
+    for name in duplicates(written, str.lower):
+        section.bad(name, "differs from another cluster's name in case only", "rename one of them")
+    return {name: section.section(name) for name in written}
+
+
+def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[str, str], ...]:
+    if value is None or value == "all":
+        return tuple(itertools.combinations(clusters, 2))
+    if not isinstance(value, list):
+        problems.add(
+            "links", f"{value!r} is not valid", "write `all` or a list of pairs `- [a, b]`"
+        )
+        return ()
+    links = []
+    for index, pair in enumerate(value):
+        path = f"links[{index}]"
+        if (
+            not isinstance(pair, list)
+            or len(pair) != 2
+            or not all(isinstance(p, str) for p in pair)
+        ):
+            problems.add(path, f"{pair!r} is not a pair", "name two clusters: `- [a, b]`")
+            continue
+        for name in (name for name in dict.fromkeys(pair) if name not in clusters):
+            known = ", ".join(clusters)
+            problems.add(path, f"there is no cluster {name!r}", f"use two of: {known}")
+        if pair[0] == pair[1]:
+            problems.add(path, f"links {pair[0]!r} to itself", "name two different clusters")
+        first, second = sorted(pair)
+        if (first, second) in links:
+            problems.add(path, f"{first!r} and {second!r} are linked already", "remove this line")
+        links.append((first, second))
+    return tuple(sorted(links))
+
+
+def _root_ca(
+    section: Section, needed: bool, kubeconfig: Kubeconfig, directory: Path
+) -> tuple[RootCa | None, Path | None]:
+    """Return where the cluster CAs are issued, or the directory with the user's own."""
+    pki = section.text("directory")
+    has_context = "context" in section.keys()  # noqa: SIM118 - Section is not a mapping
+    namespace = section.label("namespace", "istio-root-ca")
+    lifetime = section.integer("lifetimeDays", 90, low=1, high=3650, noun="a number of days")
+    renew = section.integer("renewBeforeDays", 30, low=1, high=3650, noun="a number of days")
+    if renew >= lifetime:
+        fix = f"renew before the end of the {lifetime} days of rootCa.lifetimeDays"
+        section.bad("renewBeforeDays", f"{renew} is too long", fix)
+    if pki and has_context:
+        section.bad("directory", "stands beside `context`", "keep one source of certificates")
+    if pki:
+        section.take("context")
+        section.finish()
+        return None, (directory / Path(pki).expanduser()).resolve()
+    if not has_context:
+        section.finish()
+        if needed:
+            section.problems.add(
+                "rootCa",
+                "is missing, and linked clusters need a shared root of trust",
+                "set `context` of a cluster that runs cert-manager, or `directory` of certificates",
+            )
+        return None, None
+    context = _check_context(section, kubeconfig)
+    section.finish()
+    return RootCa(context, namespace, lifetime, renew), None
+
+
+def _cacerts(name: str, pki: Path, section: Section) -> CaCerts | None:
+    contents = []
+    for file in CACERTS_FILES:
+        path = pki / name / file
+        try:
+            contents.append(path.read_text(encoding="ascii"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a PEM file"
+            fix = f"rootCa.directory needs {', '.join(CACERTS_FILES)} for each cluster"
+            section.problems.add("rootCa.directory", f"{path} cannot be read ({reason})", fix)
+    return CaCerts(*contents) if len(contents) == len(CACERTS_FILES) else None
+
+
+def _cluster(
+    name: str,
+    section: Section,
+    links: tuple[tuple[str, str], ...],
+    kubeconfig: Kubeconfig,
+    pki: Path | None,
+) -> Cluster:
+    peers = tuple(sorted({other for link in links if name in link for other in link} - {name}))
+    cluster = Cluster(
+        name=name,
+        context=_check_context(section, kubeconfig),
+        trust_domain=section.text(
+            "trustDomain",
+            names.trust_domain(name),
+            pattern=rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*",
+            fix="use a lower-case DNS name",
+        ),
+        link_port=_port(section, "linkPort", names.DEFAULT_LINK_PORT),
+        http_ports=_http_ports(section),
+        dns=section.choice("dns", "coredns", DNS_MODES),
+        replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
+        exposes=_exposes(section, peers),
+        peers=peers,
+        cacerts=_cacerts(name, pki, section) if pki else None,
+    )
+    section.finish()
+    return cluster
+
+
+def _port(section: Section, key: str, default: int) -> int:
+    port = section.integer(key, default, low=1, high=65535, noun="a port number")
+    if port in names.RESERVED_PORTS:
+        section.bad(key, f"{port} is used by Istio's proxy itself", "choose another port")
+    return port
+
+
+def _http_ports(section: Section) -> tuple[int, ...]:
+    ports = section.items("httpPorts")
+    # A section of its own, so that each number is checked like any other port.
+    numbered = Section(
+        {str(index): port for index, port in enumerate(ports)},
+        section.at("httpPorts"),
+        section.problems,
+    )
+    return tuple(sorted({_port(numbered, str(index), 80) for index in range(len(ports))}))
+
+
+def _exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
+    found: list[tuple[str, Exposed]] = []
+    for item in section.sections("exposes"):
+        exposed = Exposed(
+            service=item.label("service", required="name the Service to expose"),
+            namespace=item.label("namespace", required="name the namespace of the Service"),
+            port=item.integer(
+                "port",
+                0,
+                low=1,
+                high=65535,
+                required="give a port of the Service",
+                noun="a port number",
+            ),
+            allow=_allow(item, peers),
+        )
+        item.finish()
+        found.append((item.path, exposed))
+    for path, again in duplicates(
+        found, lambda pair: (pair[1].service, pair[1].namespace, pair[1].port)
+    ):
+        what = f"{again.service}.{again.namespace}:{again.port} is listed twice"
+        section.problems.add(path, what, "remove one of the two")
+    return tuple(exposed for _, exposed in found)
+
+
+def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
+    if "allow" not in item.keys():  # noqa: SIM118 - Section is not a mapping
+        return peers
+    allowed = item.items("allow")
+    if not allowed:
+        item.bad(
+            "allow", "is empty", "name the clusters that may call it, or remove the whole entry"
+        )
+    for name in (name for name in allowed if name not in peers):
+        item.bad(
+            "allow",
+            f"{name!r} is not linked to this cluster",
+            f"linked: {', '.join(peers) or 'none'}",
+        )
+    return tuple(sorted(str(name) for name in allowed))
+
+
+def _istio(section: Section, directory: Path) -> Istio:
+    values = section.section("values")
+    repository = section.text("repository", "https://istio-release.storage.googleapis.com/charts")
+    istio = Istio(
+        version=section.text("version", "1.31.0"),
+        repository=repository,
+        hub=section.text("hub"),
+        base_values=values.mapping("base"),
+        istiod_values=values.mapping("istiod"),
+        gateway_values=values.mapping("gateway"),
+    )
+    values.finish()
+    section.finish()
+    return istio
+
+
+def _remote_dns(section: Section) -> tuple[RemoteDns, list[str]]:
+    """Return the DNS settings and the networks that the dummy address must not be in."""
+    image = section.text("image", "docker.io/coredns/coredns:1.15.0")
+    address = section.text("address", "240.0.0.1")
+    cidrs = section.items("knownCidrs")
+    try:
+        ip = ipaddress.IPv4Address(address)
+        networks = [ipaddress.ip_network(str(cidr)) for cidr in cidrs]
+    except ValueError as error:
+        section.problems.add(
+            section.path, str(error), "give an IPv4 address and networks like 10.0.0.0/8"
+        )
+    else:
+        for network in (network for network in networks if ip in network):
+            section.bad(
+                "address", f"{address} lies in {network}", "choose one that no cluster can own"
+            )
+    section.finish()
+    return RemoteDns(image, address), [str(cidr) for cidr in cidrs]
+
+
+def _bookinfo(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
+    if not section.keys():
+        return None
+    bookinfo = Bookinfo(
+        frontend=section.text("frontend", required="name the cluster of productpage and ratings"),
+        backend=section.text("backend", required="name the cluster of details and reviews"),
+        hub=section.text("hub", "registry.istio.io/release"),
+        tag=section.text("tag", "1.20.3"),
+    )
+    section.finish()
+    roles = {"frontend": bookinfo.frontend, "backend": bookinfo.backend}
+    for role, name in roles.items():
+        other = roles["backend" if role == "frontend" else "frontend"]
+        cluster = clusters.get(name)
+        if cluster is None:
+            if name:
+                section.bad(
+                    role, f"there is no cluster {name!r}", f"use one of {', '.join(clusters)}"
+                )
+            continue
+        if other in clusters and other not in cluster.peers:
+            section.bad(
+                role, f"{name!r} is not linked to {other!r}", f"add [{name}, {other}] to links"
+            )
+        if role == "frontend" and BOOKINFO_HTTP_PORT not in cluster.http_ports:
+            fix = f"add {BOOKINFO_HTTP_PORT} to clusters.{name}.httpPorts"
+            section.bad(role, f"{name!r} has no port for the page on its ingress gateway", fix)
+        for service in BOOKINFO_EXPOSES[role]:
+            entry = (
+                f"{{service: {service}, namespace: {BOOKINFO_NAMESPACE}, port: {BOOKINFO_PORT}}}"
+            )
+            if not any(
+                (e.service, e.namespace, e.port) == (service, BOOKINFO_NAMESPACE, BOOKINFO_PORT)
+                and other in e.allow
+                for e in cluster.exposes
+            ):
+                what = f"{name!r} does not expose {service} to {other!r}"
+                section.bad(role, what, f"add {entry} to clusters.{name}.exposes")
+    return bookinfo
+
+
+def _check_across(clusters: Mapping[str, Cluster], cidrs: list[str], problems: Problems) -> None:
+    """Check what only a look at all clusters together can tell."""
+    for cluster in duplicates(clusters.values(), lambda c: c.trust_domain):
+        problems.add(
+            f"clusters.{cluster.name}.trustDomain",
+            f"{cluster.trust_domain!r} is another cluster's too",
+            "give each cluster its own, or a workload of one passes for the other's",
+        )
+    for cluster in duplicates((c for c in clusters.values() if c.context), lambda c: c.context):
+        problems.add(
+            f"clusters.{cluster.name}.context",
+            f"{cluster.context!r} is another cluster's too",
+            "each cluster needs a context of its own",
+        )
+    roots = {c.name: c.cacerts.root_cert.strip() for c in clusters.values() if c.cacerts}
+    for name in (name for name in roots if roots[name] != next(iter(roots.values()))):
+        problems.add(
+            "rootCa.directory",
+            f"root-cert.pem of {name!r} differs from that of {next(iter(roots))!r}",
+            "linked clusters need one root of trust",
+        )

@@ -1,0 +1,57 @@
+"""Which contexts the user's kubeconfig has. Reads files only, never a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+class KubeconfigError(Exception):
+    """The kubeconfig cannot be read; the message says which file and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """A kubeconfig as the program needs it."""
+
+    path: str | None
+    """What the providers are given: the configured path, or None for KUBECONFIG and the default."""
+    contexts: tuple[str, ...] | None
+    """Names of its contexts, sorted; None when it could not be read."""
+
+    @classmethod
+    def read(cls, path: str, directory: Path, environ: Mapping[str, str]) -> Kubeconfig:
+        """Read the contexts of a kubeconfig, or of all files that KUBECONFIG lists.
+
+        Args:
+            path: the configured file, `~` allowed, relative to `directory`; empty for the default.
+            directory: the project's directory.
+            environ: environment variables; `KUBECONFIG` may hold several files.
+
+        Raises:
+            KubeconfigError: a named file is missing, unreadable or not a kubeconfig.
+        """
+        if path:
+            files = [(directory / Path(path).expanduser())]
+        elif listed := environ.get("KUBECONFIG"):
+            # Like kubectl: files that do not exist are skipped, as long as one does.
+            files = [Path(part) for part in listed.split(os.pathsep) if part]
+            files = [file for file in files if file.exists()] or files[:1]
+        else:
+            files = [Path("~/.kube/config").expanduser()]
+        contexts = sorted({name for file in files for name in _contexts(file)})
+        return cls(str(files[0]) if path else None, tuple(contexts))
+
+
+def _contexts(file: Path) -> list[str]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [str(entry["name"]) for entry in document["contexts"]]
+    except OSError as error:
+        raise KubeconfigError(f"{file} cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise KubeconfigError(f"{file} is not a kubeconfig (no list of contexts in it)") from error

@@ -1,0 +1,81 @@
+"""`python -m lab up | status | down`: local Kubernetes clusters."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from lab import owner, preflight
+from lab.errors import LabError
+from lab.instance import DEFAULT_CLUSTERS, DEFAULT_INSTANCE, Instance
+from lab.startup import up
+from lab.status import status
+from lab.teardown import down
+
+
+def main() -> int:
+    """Run the command line; return its exit code."""
+    arguments = _parser().parse_args()
+    console = Console()
+    try:
+        preflight.check_platform()
+        instance = Instance(arguments.instance)
+        return int(arguments.run(instance, arguments, console))
+    except LabError as error:
+        Console(stderr=True).print(f"lab: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted; `up` continues, `down` removes what there is", file=sys.stderr)
+        return 130
+
+
+def _up(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
+    present = owner.read(instance)
+    default = Path(present.kubeconfig) if present else instance.default_kubeconfig
+    config = arguments.kubeconfig.absolute() if arguments.kubeconfig else default
+    up(instance, arguments.names or DEFAULT_CLUSTERS, config, console)
+    return 0 if status(instance, console) else 1
+
+
+def _status(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
+    return 0 if status(instance, console) else 1
+
+
+def _down(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
+    removed = down(instance, force=arguments.force)
+    print(f"lab {instance.name!r} is removed" if removed else f"there is no lab {instance.name!r}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(run=run)
+        made.add_argument(
+            "--instance",
+            default=DEFAULT_INSTANCE,
+            metavar="NAME",
+            help="which lab, where several run side by side (default: %(default)s)",
+        )
+        return made
+
+    start = command("up", _up, "Start clusters, or what of them is dead, and wait until Ready.")
+    start.add_argument("names", nargs="*", metavar="NAME", help="clusters (default: a b root)")
+    start.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="PATH",
+        help="file to put the contexts into (default: .lab/kubeconfig of the checkout)",
+    )
+    command("status", _status, "Show what is alive; exit code 1 if anything is not.")
+    stop = command("down", _down, "Remove everything that the lab made.")
+    stop.add_argument("--force", action="store_true", help="also if another checkout started it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The fast tier: no network, no cluster. Pulumi's engine is a recorder, kubectl is a fake."""

@@ -1,0 +1,77 @@
+"""Fixtures of the fast tier."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .fake_kubectl import FakeKubectl
+from .recorder import Run, run_program
+from .stacks import FULL, write_kubeconfig
+
+ProgramRunner = Callable[..., Run]
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project directory with a kubeconfig, and nothing of the user's environment."""
+    write_kubeconfig(tmp_path / "kubeconfig")
+    for variable in ("KUBECONFIG", "PULUMI_K8S_DELETE_UNREACHABLE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def try_program(workdir: Path) -> ProgramRunner:
+    """Run the whole program for a stack configuration; an error is in the result."""
+
+    def run(config: Mapping[str, Any], **options: Any) -> Run:
+        return run_program({"kubeconfig": "kubeconfig", **config}, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> ProgramRunner:
+    """Run the whole program for a stack configuration that has no mistakes and names no file.
+
+    Equal configurations share one run: treat it as read-only.
+    """
+    directory = tmp_path_factory.mktemp("program")
+    write_kubeconfig(directory / "kubeconfig")
+    done: dict[str, Run] = {}
+
+    def run(config: Mapping[str, Any], **options: Any) -> Run:
+        key = json.dumps([config, options])
+        if key not in done:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(directory)
+                done[key] = run_program({"kubeconfig": "kubeconfig", **config}, **options)
+        if error := done[key].error:
+            raise error
+        return done[key]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def full(program: ProgramRunner) -> Run:
+    """One run of `stacks.FULL`; b's load balancer has a host name."""
+    addresses = {"b": [{"hostname": "lb.b.example"}], "c": [{"ip": "192.0.2.3"}]}
+    return program(FULL, addresses=addresses)
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKubectl:
+    """A `kubectl` on PATH that keeps ConfigMaps in a file (the only program on PATH)."""
+    fake = FakeKubectl.install(tmp_path / "bin", sys.executable)
+    monkeypatch.setenv("PATH", str(fake.directory))
+    monkeypatch.delenv("PULUMI_K8S_DELETE_UNREACHABLE", raising=False)
+    return fake

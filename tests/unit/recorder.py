@@ -1,0 +1,307 @@
+"""Runs the whole program against a recording engine; what it registered can then be asked.
+
+Recording is done on the requests to the engine, not in `Mocks`, because only the requests still
+tell what is a secret, who the parent is and what an object waits for. Nothing is asserted before
+the program has drained (`run_in_stack` returned): registrations arrive asynchronously.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from google.protobuf import json_format
+from pulumi.runtime import mocks as runtime_mocks
+from pulumi.runtime import rpc
+from pulumi.runtime.settings import set_root_resource
+from pulumi.runtime.stack import run_in_stack
+
+PROJECT_DIR = Path(__file__).parents[2]
+PROJECT = "istio-multicluster"
+CHART = "kubernetes:helm.sh/v4:Chart"
+SERVICE = "kubernetes:core/v1:Service"
+SECRET = "kubernetes:core/v1:Secret"
+DNS_CLUSTER_IP = "10.96.7.7"
+UNKNOWN = rpc.UNKNOWN
+
+
+def pem(label: str, text: str) -> str:
+    """Return something of the form of a PEM file; no real key is ever part of these tests."""
+    body = base64.b64encode(text.encode()).decode()
+    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"
+
+
+ROOT_CERT = pem("CERTIFICATE", "root")
+
+
+def private_key(cluster: str) -> str:
+    """Return the key that the recorder answers for a cluster CA: what must never leak."""
+    return pem("PRIVATE KEY", f"key of {cluster}")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One request to register (or read) a resource."""
+
+    type: str
+    name: str
+    parent: str
+    """Name of the parent; empty: the stack."""
+    provider: str
+    """Name of the explicit provider; empty: none."""
+    inputs: dict[str, Any]
+    secrets: frozenset[str]
+    """Paths into `inputs` that the engine was told are secret, e.g. `stringData`."""
+    depends_on: frozenset[str]
+    read: bool
+    secret_outputs: frozenset[str]
+    """Outputs that the engine is to keep encrypted in its state."""
+
+    @property
+    def kind(self) -> str:
+        return self.type.rpartition(":")[2]
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.inputs["spec"]
+
+    @property
+    def object_name(self) -> str:
+        """The name of the object in its cluster, with kind and namespace."""
+        if "chart" in self.inputs:
+            return f"{self.kind} {self.inputs['namespace']}/{self.inputs['name']}"
+        metadata = self.inputs["metadata"]
+        return f"{self.inputs['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+    def same(self, other: Registration) -> bool:
+        """Tell whether the engine would see no difference in what is wanted."""
+        return (self.inputs, self.provider, self.parent) == (
+            other.inputs,
+            other.provider,
+            other.parent,
+        )
+
+
+@dataclass
+class Run:
+    """Everything that one run of the program asked of the engine."""
+
+    registrations: list[Registration] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
+    export_secrets: frozenset[str] = frozenset()
+    error: BaseException | None = None
+
+    @property
+    def providers(self) -> dict[str, Registration]:
+        return {
+            r.name: r for r in self.registrations if r.type.startswith("pulumi:providers:")
+        }
+
+    @property
+    def components(self) -> dict[str, Registration]:
+        return {r.name: r for r in self.registrations if r.type.startswith(f"{PROJECT}:")}
+
+    @property
+    def objects(self) -> dict[str, Registration]:
+        """All that is neither component nor provider, by `Kind pulumi-name`; a Chart is one."""
+        rest = [
+            r
+            for r in self.registrations
+            if not r.type.startswith((f"{PROJECT}:", "pulumi:providers:"))
+        ]
+        found = {r.key: r for r in rest}
+        twice = sorted({r.key for r in rest if sum(r.key == o.key for o in rest) > 1})
+        assert len(found) == len(rest), f"a real engine would say: Duplicate resource URN: {twice}"
+        return found
+
+    def __getitem__(self, key: str) -> Registration:
+        return self.objects[key]
+
+    def children(self, component: str) -> dict[str, Registration]:
+        return {key: r for key, r in self.objects.items() if r.parent == component}
+
+    def kind(self, kind: str) -> dict[str, Registration]:
+        return {key: r for key, r in self.objects.items() if r.kind == kind}
+
+    def dump(self) -> str:
+        """Everything, as text: equal texts mean that an `up` would change nothing."""
+        lines = [
+            json.dumps(
+                [r.type, r.name, r.parent, r.provider, r.inputs, sorted(r.secrets)]
+                + sorted(r.depends_on),
+                sort_keys=True,
+            )
+            for r in self.registrations
+        ]
+        return "\n".join([*sorted(lines), json.dumps(self.exports, sort_keys=True)])
+
+
+def plain(value: Any, path: str = "", secrets: set[str] | None = None) -> Any:
+    """Turn a property of a request into plain data, noting where it is secret."""
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            if secrets is not None:
+                secrets.add(path)
+            return plain(value["value"], path, secrets)
+        return {k: plain(v, f"{path}.{k}".lstrip("."), secrets) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v, f"{path}[{i}]", secrets) for i, v in enumerate(value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Answers(runtime_mocks.Mocks):
+    """What a real engine would answer: ids and the outputs that the program reads.
+
+    Args:
+        addresses: cluster to the `status.loadBalancer.ingress` of its ingress gateway.
+        preview: answer nothing that only an `up` can know.
+    """
+
+    def __init__(self, addresses: Mapping[str, list[dict[str, str]]], preview: bool) -> None:
+        self.addresses = addresses
+        self.preview = preview
+
+    def call(self, args: runtime_mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the program invokes {args.token}: a preview would need the cluster")
+
+    def new_resource(self, args: runtime_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ.startswith("pulumi:providers:"):
+            return f"{args.name}-id", outputs
+        if self.preview:
+            return "", outputs
+        if args.typ == SERVICE:
+            outputs["spec"] = {**outputs.get("spec", {}), "clusterIP": DNS_CLUSTER_IP}
+        if args.typ == SECRET and args.resource_id:
+            cluster = args.resource_id.rpartition("cluster-ca-")[2]
+            issued = {
+                "tls.crt": pem("CERTIFICATE", f"CA of {cluster}") + ROOT_CERT,
+                "tls.key": private_key(cluster),
+                "ca.crt": ROOT_CERT,
+            }
+            outputs["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in issued.items()}
+        return args.resource_id or f"{args.name}-id", outputs
+
+
+class RecordingMonitor(runtime_mocks.MockMonitor):
+    """The engine's end of the requests."""
+
+    def __init__(self, answers: Answers, run: Run) -> None:
+        super().__init__(answers)
+        self.answers = answers
+        self.run = run
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        if request.type != "pulumi:pulumi:Stack":
+            self._record(request, request.object, read=False)
+        response = super().RegisterResource(request)
+        if request.type == CHART and not self.answers.preview:
+            self._add_chart_resources(request, response)
+        return response
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        self._record(request, request.properties, read=True)
+        return super().ReadResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if "pulumi:pulumi:Stack" in request.urn:
+            secrets: set[str] = set()
+            self.run.exports = plain(json_format.MessageToDict(request.outputs), "", secrets)
+            self.run.export_secrets = frozenset(secrets)
+        return super().RegisterResourceOutputs(request)
+
+    def _record(self, request: Any, properties: Any, *, read: bool) -> None:
+        secrets: set[str] = set()
+        inputs = plain(json_format.MessageToDict(properties), "", secrets)
+        if read:
+            inputs["id"] = request.id
+        parent = request.parent.rpartition("::")
+        at_stack = "pulumi:pulumi:Stack" in parent[0].rpartition("$")[2] or not parent[2]
+        self.run.registrations.append(
+            Registration(
+                type=request.type,
+                name=request.name,
+                parent="" if at_stack else parent[2],
+                provider=request.provider.rpartition("::")[0].rpartition("::")[2],
+                inputs=inputs,
+                secrets=frozenset(secrets),
+                depends_on=frozenset(d.rpartition("::")[2] for d in request.dependencies),
+                read=read,
+                secret_outputs=frozenset(request.additionalSecretOutputs),
+            )
+        )
+
+    def _add_chart_resources(self, request: Any, response: Any) -> None:
+        """Answer `resources` like the Chart's remote constructor: references, here to a Service."""
+        urn = self.make_urn(response.urn, SERVICE, f"{request.name}:service")
+        status: dict[str, Any] = {"loadBalancer": {}}
+        cluster, _, role = request.name.rpartition("-")
+        if role == "ingressgateway":
+            status["loadBalancer"]["ingress"] = self.answers.addresses.get(
+                cluster, [{"ip": "192.0.2.1"}]
+            )
+        state = {"metadata": {"name": request.name}, "status": status}
+        self.resources[urn] = self.ResourceRegistration(urn, "id", state)
+        reference = {rpc._special_sig_key: rpc._special_resource_sig, "urn": urn, "id": "id"}
+        response.object.update({"resources": [f"{urn}-not-a-service", reference]})
+
+
+def project_defaults() -> dict[str, Any]:
+    """Return the defaults of Pulumi.yaml, which the real CLI puts into the stack's config."""
+    declared = yaml.safe_load((PROJECT_DIR / "Pulumi.yaml").read_text())["config"]
+    return {key: entry["default"] for key, entry in declared.items() if "default" in entry}
+
+
+def run_program(
+    config: Mapping[str, Any],
+    *,
+    addresses: Mapping[str, list[dict[str, str]]] | None = None,
+    preview: bool = False,
+) -> Run:
+    """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
+
+    Args:
+        config: keys of the stack file, without the namespace.
+        addresses: cluster to `status.loadBalancer.ingress`.
+        preview: as `pulumi preview` of a stack that has never been up.
+    """
+    written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
+    pulumi.runtime.set_all_config(
+        {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
+    )
+    run = Run()
+    answers = Answers(addresses or {}, preview)
+    monitor = RecordingMonitor(answers, run)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        pulumi.runtime.set_mocks(answers, PROJECT, "test", preview=preview, monitor=monitor)
+        run.registrations.clear()
+        set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
+        loop.run_until_complete(
+            run_in_stack(lambda: _as_nothing(runpy.run_path(str(PROJECT_DIR / "__main__.py"))))
+        )
+    except Exception as error:
+        run.error = error
+    finally:
+        set_root_resource(None)  # type: ignore[arg-type]
+        asyncio.set_event_loop(None)
+        loop.close()
+    run.registrations.sort(key=lambda r: (r.name, r.type))
+    return run
+
+
+def _as_nothing(_: Any) -> None:
+    """Drop the program's globals: a result would be awaited."""

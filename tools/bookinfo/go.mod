@@ -1,0 +1,3 @@
+module tools/bookinfo
+
+go 1.26.0
