@@ -20,6 +20,7 @@ if settings.root_ca:
 clusters = {}
 for name, cluster in settings.clusters.items():
     args = {
+        "access": {"kubeconfig": settings.kubeconfig, "context": cluster.context},
         "istio": asdict(settings.istio),
         "cacerts": cacerts[name],
         "trust_domain": cluster.trust_domain,
@@ -45,8 +46,7 @@ for name, cluster in settings.clusters.items():
         "replicas": cluster.replicas,
         "zones": zones[name],
         "mode": cluster.dns,
-        "kubeconfig": settings.kubeconfig,
-        "context": cluster.context,
+        "access": {"kubeconfig": settings.kubeconfig, "context": cluster.context},
     }
     if cluster.peers:
         RemoteDns(f"{name}-dns", dns, clusters[name].provider)

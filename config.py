@@ -10,7 +10,6 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pulumi
 from components import names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
+from settings import Bookinfo, CaCerts, Cluster, Exposed, Istio, RemoteDns, RootCa, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = ("kubeconfig", "clusters", "links", "rootCa", "istio", "remoteDns", "bookinfo")
@@ -43,98 +43,6 @@ class ConfigError(pulumi.RunError):
         self.messages = messages
 
 
-@dataclass(frozen=True, slots=True)
-class Exposed:
-    """One port of a Service that linked clusters may call."""
-
-    service: str
-    namespace: str
-    port: int
-    allow: tuple[str, ...]
-    """Names of the clusters that may call it, sorted; by default every linked one."""
-
-
-@dataclass(frozen=True, slots=True)
-class CaCerts:
-    """A cluster CA that the user brings: the four files of Istio's Secret `cacerts`."""
-
-    ca_cert: str
-    ca_key: str = field(repr=False)
-    cert_chain: str
-    root_cert: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """One cluster of the stack."""
-
-    name: str
-    context: str
-    trust_domain: str
-    link_port: int
-    http_ports: tuple[int, ...]
-    """Further ports of its ingress gateway, for ordinary north-south traffic."""
-    dns: str
-    replicas: int
-    exposes: tuple[Exposed, ...]
-    peers: tuple[str, ...]
-    """Names of the clusters that it is linked to, sorted."""
-    cacerts: CaCerts | None
-
-
-@dataclass(frozen=True, slots=True)
-class RootCa:
-    """Where the cluster CAs come from when the user brings none."""
-
-    context: str
-    namespace: str
-    lifetime_days: int
-    renew_before_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Istio:
-    """Which Istio is installed, and extra Helm values for it."""
-
-    version: str
-    repository: str
-    hub: str
-    base_values: Mapping[str, Any]
-    istiod_values: Mapping[str, Any]
-    gateway_values: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteDns:
-    """The DNS server that answers for the linked zones."""
-
-    image: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bookinfo:
-    """The sample application, spread over two linked clusters."""
-
-    frontend: str
-    backend: str
-    hub: str
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The whole configuration, checked."""
-
-    kubeconfig: str | None
-    clusters: Mapping[str, Cluster]
-    links: tuple[tuple[str, str], ...]
-    root_ca: RootCa | None
-    istio: Istio
-    remote_dns: RemoteDns
-    bookinfo: Bookinfo | None
-
-
 def load(config: pulumi.Config, directory: Path) -> Settings:
     """Read and check the configuration of the current stack.
 
@@ -145,15 +53,17 @@ def load(config: pulumi.Config, directory: Path) -> Settings:
     Raises:
         ConfigError: with every mistake found.
     """
-    raw: dict[str, Any] = {key: config.get_object(key) for key in KEYS if key not in TEXT_KEYS}
-    raw |= {key: config.get(key) for key in TEXT_KEYS}
-    if config.get("links") not in (None, "all"):
-        raw["links"] = config.get_object("links")
+    raw = {key: _value(config, key) for key in KEYS}
     unknown = _unknown_keys()
     return parse({**raw, **dict.fromkeys(unknown, True)}, directory, os.environ)
 
 
-TEXT_KEYS = ("kubeconfig", "links")
+def _value(config: pulumi.Config, key: str) -> Any:
+    """Return a key's structure, or its text where it is none."""
+    try:
+        return config.get_object(key)
+    except pulumi.ConfigTypeError:
+        return config.get(key)
 
 
 def _unknown_keys() -> list[str]:
@@ -192,7 +102,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         name: _cluster(name, section, links, kubeconfig, pki)
         for name, section in sorted(sections.items())
     }
-    istio = _istio(top.section("istio"), directory)
+    istio = _istio(top.section("istio"))
     remote_dns, known_cidrs = _remote_dns(top.section("remoteDns"))
     bookinfo = _bookinfo(top.section("bookinfo"), clusters)
     top.finish()
@@ -217,7 +127,7 @@ def _kubeconfig(
     try:
         return Kubeconfig.read(path, directory, environ)
     except KubeconfigError as error:
-        problems.add("kubeconfig", str(error), "name a readable kubeconfig file, or set KUBECONFIG")
+        problems.add("kubeconfig", str(error), "name one readable kubeconfig file")
         return Kubeconfig(path or None, None)
 
 
@@ -346,12 +256,14 @@ def _cluster(
         peers=peers,
         cacerts=_cacerts(name, pki, section) if pki else None,
     )
+    if cluster.link_port in cluster.http_ports:
+        section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")
     section.finish()
     return cluster
 
 
-def _port(section: Section, key: str, default: int) -> int:
-    port = section.integer(key, default, low=1, high=65535, noun="a port number")
+def _port(section: Section, key: str, default: int, *, required: str = "") -> int:
+    port = section.integer(key, default, low=1, high=65535, required=required, noun="a port number")
     if port in names.RESERVED_PORTS:
         section.bad(key, f"{port} is used by Istio's proxy itself", "choose another port")
     return port
@@ -374,14 +286,7 @@ def _exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
         exposed = Exposed(
             service=item.label("service", required="name the Service to expose"),
             namespace=item.label("namespace", required="name the namespace of the Service"),
-            port=item.integer(
-                "port",
-                0,
-                low=1,
-                high=65535,
-                required="give a port of the Service",
-                noun="a port number",
-            ),
+            port=_port(item, "port", 0, required="give a port of the Service"),
             allow=_allow(item, peers),
         )
         item.finish()
@@ -402,6 +307,8 @@ def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
         item.bad(
             "allow", "is empty", "name the clusters that may call it, or remove the whole entry"
         )
+    for name in duplicates(allowed, str):
+        item.bad("allow", f"{name!r} is listed twice", "remove one of the two")
     for name in (name for name in allowed if name not in peers):
         item.bad(
             "allow",
@@ -411,7 +318,7 @@ def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(str(name) for name in allowed))
 
 
-def _istio(section: Section, directory: Path) -> Istio:
+def _istio(section: Section) -> Istio:
     values = section.section("values")
     repository = section.text("repository", "https://istio-release.storage.googleapis.com/charts")
     istio = Istio(

@@ -25,12 +25,12 @@ class Kubeconfig:
 
     @classmethod
     def read(cls, path: str, directory: Path, environ: Mapping[str, str]) -> Kubeconfig:
-        """Read the contexts of a kubeconfig, or of all files that KUBECONFIG lists.
+        """Read the contexts of a kubeconfig.
 
         Args:
             path: the configured file, `~` allowed, relative to `directory`; empty for the default.
             directory: the project's directory.
-            environ: environment variables; `KUBECONFIG` may hold several files.
+            environ: environment variables; `KUBECONFIG` is used when `path` is empty.
 
         Raises:
             KubeconfigError: a named file is missing, unreadable or not a kubeconfig.
@@ -40,7 +40,9 @@ class Kubeconfig:
         elif listed := environ.get("KUBECONFIG"):
             # Like kubectl: files that do not exist are skipped, as long as one does.
             files = [Path(part) for part in listed.split(os.pathsep) if part]
-            files = [file for file in files if file.exists()] or files[:1]
+            if len(files) > 1:
+                # The provider takes the variable for one path, and then the cluster for dead.
+                raise KubeconfigError(f"KUBECONFIG lists {len(files)} files")
         else:
             files = [Path("~/.kube/config").expanduser()]
         contexts = sorted({name for file in files for name in _contexts(file)})

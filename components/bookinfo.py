@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from pulumi import Output, ResourceOptions
 
 from . import names
-from .custom_resources import custom_resource
+from .custom_resources import SKIP_AWAIT, custom_resource
 from .istio_cluster import IstioCluster
 
 NAMESPACE = "bookinfo"
@@ -91,7 +91,12 @@ class Bookinfo(pulumi.ComponentResource):
         )
         k8s.core.v1.Service(
             f"{self._name}-{service}",
-            metadata={"name": service, "namespace": NAMESPACE, "labels": {"app": service}},
+            metadata={
+                "name": service,
+                "namespace": NAMESPACE,
+                "labels": {"app": service},
+                "annotations": SKIP_AWAIT,
+            },
             spec={"ports": [{"port": PORT, "name": "http"}], "selector": {"app": service}},
             opts=options,
         )
@@ -105,7 +110,12 @@ class Bookinfo(pulumi.ComponentResource):
                     "labels": {"app": service, "version": version},
                 },
                 spec=deployment_spec(
-                    service, version, f"{self._args['hub']}/{image}", account, env
+                    service,
+                    version,
+                    f"{self._args['hub']}/{image}",
+                    account,
+                    # What reviews reports, as the official image does.
+                    {**env, "CLUSTER_NAME": cluster.cluster_name},
                 ),
                 opts=options,
             )

@@ -47,10 +47,8 @@ def cacerts_of_tls_secret(data: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def fingerprint(pem: str) -> str | None:
+def fingerprint(pem: str) -> str:
     """Return the SHA-256 of the first certificate of a PEM file, as openssl prints it."""
-    certificates = pem_certificates(pem)
-    if not certificates:
-        return None
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificates[0])).hexdigest().upper()
+    certificate = pem_certificates(pem)[0]
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest().upper()
     return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pulumi import Input
+
 from . import names
 
 Values = dict[str, Any]
@@ -44,40 +46,50 @@ def location(repository: str, chart: str, version: str) -> Values:
 
 
 def istiod_values(
-    user: Mapping[str, Any], *, trust_domain: str, replicas: int, hub: str, version: str
+    user: Mapping[str, Any],
+    *,
+    trust_domain: str,
+    root_fingerprint: Input[str],
+    replicas: int,
+    hub: str,
+    version: str,
 ) -> Values:
     """Return the values of the chart `istiod`.
 
     Args:
         user: the user's own values.
         trust_domain: the cluster's trust domain.
+        root_fingerprint: of the root in `cacerts`, `none` without: istiod reads the Secret at its
+            start only if it is there, so one that appears later has to restart it.
         replicas: the least number of istiod pods; above 1 the chart adds a PodDisruptionBudget.
         hub: image registry and prefix, empty for the chart's own.
         version: image tag, used when `hub` is set.
     """
     defaults: Values = {"autoscaleMin": replicas, "replicaCount": replicas}
     images = {"global": {"hub": hub, "tag": version}} if hub else {}
-    return merge(defaults, images, user, {"meshConfig": {"trustDomain": trust_domain}})
+    ours = {
+        "meshConfig": {"trustDomain": trust_domain},
+        "podAnnotations": {"istio-multicluster/root-fingerprint": root_fingerprint},
+    }
+    return merge(defaults, images, user, ours)
 
 
-def gateway_values(
-    user: Mapping[str, Any], *, service_type: str, ports: Sequence[Values], replicas: int
-) -> Values:
+def gateway_values(user: Mapping[str, Any], *, service: Mapping[str, Any], replicas: int) -> Values:
     """Return the values of the chart `gateway`.
 
     Args:
         user: the user's own values.
-        service_type: type of the Service.
-        ports: ports of the Service, all of them; the chart's own defaults would open 80 and 443.
+        service: type, annotations and ports of the Service; the user's values cannot change the
+            ports, and the chart's own would open 80 and 443.
         replicas: the least number of pods; above 1 the chart adds a PodDisruptionBudget.
     """
     defaults: Values = {
-        "service": {"type": service_type},
+        "service": service,
         "replicaCount": replicas,
         "autoscaling": {"minReplicas": replicas},
         "podDisruptionBudget": {"minAvailable": 1},
     }
-    return merge(defaults, user, {"service": {"ports": list(ports)}})
+    return merge(defaults, user, {"service": {"ports": service["ports"]}})
 
 
 def service_port(name: str, port: int) -> Values:

@@ -7,7 +7,6 @@ resource reads, edits and writes instead, see docs/adr/0003-cluster-dns-edit.md.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,12 @@ from pulumi.dynamic import (
 )
 
 from . import corefile
-from .kubectl import ConflictError, Kubectl, KubectlError
+from .kubectl import Access, ConflictError, Kubectl, KubectlError, forgive_unreachable
 
 NAMESPACE = "kube-system"
+OURS = {"app.kubernetes.io/managed-by": "istio-multicluster"}
+"""Labels of a ConfigMap that was not there before: it goes when nothing else is left in it."""
+
 ATTEMPTS = 5
 """How often an edit is tried again when somebody else wrote between our reading and writing."""
 
@@ -70,28 +72,22 @@ class ClusterDnsProvider(ResourceProvider):
         )
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Make the edit anew; what was there before the first one is kept for destroy."""
-        outs = _put(news)
-        return UpdateResult({**outs, "before": olds.get("before")})
+        """Make the edit anew; destroy restores what was there without it, by whomever it is."""
+        return UpdateResult(_put(news, olds))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the edit is still there; if not, the next `up` makes it again."""
         layout = LAYOUTS[props["mode"]]
-        found = _kubectl(props).get_config_map(NAMESPACE, layout.config_map)
+        found = Kubectl.of(props).get_config_map(NAMESPACE, layout.config_map)
         text = ((found or {}).get("data") or {}).get(layout.key)
         intact = text is not None and _edited(props["mode"], text, props["address"]) == text
         return ReadResult(id_, props if intact else {**props, "address": ""})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Take the edit back; anything else that was written into the ConfigMap since stays."""
-        kubectl = _kubectl(props)
-        try:
+        kubectl = Kubectl.of(props)
+        with forgive_unreachable(kubectl):
             _retry(lambda: _restore(kubectl, props))
-        except KubectlError:
-            # The same switch with which the Kubernetes provider forgets objects of a dead cluster.
-            given_up = os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", "").lower() in ("1", "true")
-            if not given_up or kubectl.reachable():
-                raise
 
 
 class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
@@ -106,8 +102,7 @@ class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
         *,
         mode: str,
         address: pulumi.Input[str],
-        kubeconfig: str | None,
-        context: str,
+        access: Access,
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Register the edit.
@@ -116,16 +111,11 @@ class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
             name: Pulumi name.
             mode: a key of `LAYOUTS`.
             address: cluster IP of our CoreDNS.
-            kubeconfig: path of the kubeconfig; None: the default one.
-            context: its context.
+            access: how kubectl reaches the cluster.
             opts: parent and dependencies.
         """
-        props = {"mode": mode, "address": address, "kubeconfig": kubeconfig, "context": context}
-        super().__init__(ClusterDnsProvider(), name, {**props, "before": None, "after": None}, opts)
-
-
-def _kubectl(props: dict[str, Any]) -> Kubectl:
-    return Kubectl(props.get("kubeconfig"), props["context"])
+        props = {"mode": mode, "address": address, **access, "before": None, "after": None}
+        super().__init__(ClusterDnsProvider(), name, props, opts)
 
 
 def _edited(mode: str, text: str, address: str) -> str:
@@ -133,14 +123,20 @@ def _edited(mode: str, text: str, address: str) -> str:
     return edit(text, address)
 
 
-def _put(props: dict[str, Any]) -> dict[str, Any]:
-    kubectl = _kubectl(props)
-    before, after = _retry(lambda: _edit(kubectl, props))
+def _unedited(mode: str, text: str) -> str:
+    if mode == "coredns":
+        return corefile.without_stub_server(text)
+    return corefile.without_stub_domain(text)
+
+
+def _put(props: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Make the edit; return the properties with the text before it and after it."""
+    kubectl = Kubectl.of(props)
+    before, after = _retry(lambda: _edit(kubectl, props, olds or {}))
     return {**props, "before": before, "after": after}
 
 
-def _edit(kubectl: Kubectl, props: dict[str, Any]) -> tuple[str | None, str]:
-    """Edit the ConfigMap; return its text before and after."""
+def _edit(kubectl: Kubectl, props: dict[str, Any], olds: dict[str, Any]) -> tuple[str | None, str]:
     mode, layout = props["mode"], LAYOUTS[props["mode"]]
     config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
     if config_map is None and mode == "coredns":
@@ -149,13 +145,18 @@ def _edit(kubectl: Kubectl, props: dict[str, Any]) -> tuple[str | None, str]:
             f"{props['context']!r}: set `dns` of this cluster to kube-dns or none"
         )
     if config_map is None:
-        metadata = {"name": layout.config_map, "namespace": NAMESPACE}
+        metadata = {"name": layout.config_map, "namespace": NAMESPACE, "labels": OURS}
         config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
-    data = config_map.setdefault("data", {})
-    before = data.get(layout.key)
-    after = _edited(mode, before or "", props["address"])
-    if after != before:
-        data[layout.key] = after
+    data = config_map.get("data") or {}
+    text = data.get(layout.key)
+    # What was there may hold an edit of ours, by an `up` before this one or one that was killed.
+    if text is not None and text == olds.get("after"):
+        before = olds.get("before")
+    else:
+        before = text if text is None else _unedited(mode, text)
+    after = _edited(mode, text or "", props["address"])
+    if after != text:
+        config_map["data"] = {**data, layout.key: after}
         kubectl.put_config_map(config_map)
     return before, after
 
@@ -163,25 +164,21 @@ def _edit(kubectl: Kubectl, props: dict[str, Any]) -> tuple[str | None, str]:
 def _restore(kubectl: Kubectl, props: dict[str, Any]) -> None:
     layout, before = LAYOUTS[props["mode"]], props.get("before")
     config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
-    text = ((config_map or {}).get("data") or {}).get(layout.key)
+    data = (config_map or {}).get("data") or {}
+    text = data.pop(layout.key, None)
     if config_map is None or text is None:
         return
-    if text == props.get("after"):
-        restored = before
-    elif props["mode"] == "coredns":
-        restored = corefile.without_stub_server(text)
-    else:
-        restored = corefile.without_stub_domain(text)
+    restored = before if text == props.get("after") else _unedited(props["mode"], text)
     if restored == text:
         return
-    if restored is None or (before is None and restored == "{}"):
-        del config_map["data"][layout.key]
-    else:
-        config_map["data"][layout.key] = restored
-    if before is None and not config_map["data"]:
+    if restored is not None and (before is not None or restored != "{}"):
+        data[layout.key] = restored
+    ours = (config_map["metadata"].get("labels") or {}).items() >= OURS.items()
+    if ours and not data:
         kubectl.delete_config_map(NAMESPACE, layout.config_map)
-    else:
-        kubectl.put_config_map(config_map)
+        return
+    config_map["data"] = data
+    kubectl.put_config_map(config_map)
 
 
 def _retry(work: Any) -> Any:

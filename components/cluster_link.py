@@ -60,13 +60,17 @@ class ClusterLink(pulumi.ComponentResource):
                 {"name": f"{peer}-{suffix}", "namespace": names.GATEWAY_NAMESPACE},
                 spec,
                 ResourceOptions(
-                    parent=self, provider=source.provider, depends_on=[source.control_plane]
+                    parent=self,
+                    provider=source.provider,
+                    depends_on=[source.control_plane, source.gateway_namespace],
                 ),
             )
 
         allowed = [e["port"] for e in target.exposes if source.cluster_name in e["allow"]]
         ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
-            lambda addresses: direction.ingress_entry(peer, addresses, target.link_port)
+            lambda addresses: direction.ingress_entry(
+                peer, _not_empty(addresses, peer), target.link_port
+            )
         )
         rule = target.ingress_spiffe_id.apply(
             lambda identity: direction.ingress_rule(peer, identity)
@@ -95,3 +99,13 @@ class ClusterLink(pulumi.ComponentResource):
                 parent=self, provider=source.provider, depends_on=[source.system_namespace]
             ),
         )
+
+
+def _not_empty(addresses: list[str], cluster: str) -> list[str]:
+    """Return the addresses; a ServiceEntry without endpoints would fail every call, in silence."""
+    if not addresses:
+        raise pulumi.RunError(
+            f"cluster {cluster}: the Service {names.GATEWAY_NAMESPACE}/{names.INGRESS} has no load "
+            "balancer address, so nothing can be linked to it; it has to be of type LoadBalancer"
+        )
+    return addresses

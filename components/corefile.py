@@ -6,6 +6,7 @@ An edit can be taken back: whatever else somebody wrote into the text meanwhile 
 from __future__ import annotations
 
 import json
+import re
 
 from . import names
 
@@ -16,6 +17,9 @@ TTL_SECONDS = 60
 
 BEGIN = f"# BEGIN istio-multicluster: {names.SUFFIX}"
 END = f"# END istio-multicluster: {names.SUFFIX}"
+
+# Line ends as an editor may have left them.
+_BLOCK = re.compile(rf"{re.escape(BEGIN)}\r?\n.*?{re.escape(END)}(\r?\n|$)", re.DOTALL)
 
 
 def zone_config_map(cluster: str) -> str:
@@ -89,9 +93,7 @@ def stub_server(address: str) -> str:
 
 def without_stub_server(text: str) -> str:
     """Return a Corefile without our server block, everything else byte for byte."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(f"{END}\n")
-    return before + after if begin and end else text
+    return _BLOCK.sub("", text)
 
 
 def with_stub_server(text: str, address: str) -> str:

@@ -1,4 +1,4 @@
-"""Make Istio and cert-manager objects: one place that knows their API groups."""
+"""Make Istio and cert-manager objects, and what several components put on objects."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ API_VERSIONS = {
     "Certificate": "cert-manager.io/v1",
     "Issuer": "cert-manager.io/v1",
 }
+
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+"""For a Service whose Deployment is awaited anyway: Pulumi gives endpoints 10 s more to settle."""
 
 
 def custom_resource(

@@ -11,8 +11,10 @@ from pulumi import Input, Output, ResourceOptions
 
 from . import certificates, charts, exposure, names
 from .certificates import CaCerts
-from .custom_resources import custom_resource
+from .custom_resources import SKIP_AWAIT, custom_resource
 from .exposure import ExposedService
+from .istiod_leftovers import IstiodLeftovers
+from .kubectl import Access
 
 
 class IstioInstall(TypedDict):
@@ -35,6 +37,8 @@ class IstioInstall(TypedDict):
 class IstioClusterArgs(TypedDict):
     """Arguments of `IstioCluster`."""
 
+    access: Access
+    """How kubectl reaches the cluster."""
     istio: IstioInstall
     """Which Istio."""
     cacerts: CaCerts | None
@@ -78,14 +82,16 @@ class IstioCluster(pulumi.ComponentResource):
     """Ready when Istio's CRDs and webhooks answer: what any Istio object has to wait for."""
     system_namespace: k8s.core.v1.Namespace
     """The namespace `istio-system`."""
+    gateway_namespace: k8s.core.v1.Namespace
+    """The namespace `istio-gateways`."""
     ingress_addresses: Output[list[str]]
     """IP addresses or host names of the ingress gateway."""
     ingress_spiffe_id: Output[str]
     """The identity that the ingress gateway proves to callers."""
     egress_spiffe_id: Output[str]
     """The identity with which the egress gateway calls."""
-    root_fingerprint: Output[str | None]
-    """SHA-256 of the root certificate: equal on clusters that can be linked."""
+    root_fingerprint: Output[str]
+    """SHA-256 of the root certificate: equal on clusters that can be linked; `none` without."""
 
     def __init__(
         self,
@@ -102,18 +108,27 @@ class IstioCluster(pulumi.ComponentResource):
         self.exposes = args["exposes"]
         self._args = args
 
-        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
-        gateways = self._namespace(names.GATEWAY_NAMESPACE)
-        self.control_plane = self._control_plane(self._cacerts())
-        after_istiod = [self.control_plane, gateways]
-        http_ports = args["http_ports"]
-        ingress = self._gateway(
-            names.INGRESS,
-            "LoadBalancer",
-            charts.ingress_ports(self.link_port, http_ports),
-            after_istiod,
+        cacerts = args["cacerts"]
+        self.root_fingerprint = (
+            Output.unsecret(Output.from_input(cacerts["root_cert"])).apply(certificates.fingerprint)
+            if cacerts
+            else Output.from_input("none")
         )
-        self._gateway(names.EGRESS, "ClusterIP", charts.egress_ports(self.link_port), after_istiod)
+        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
+        self.gateway_namespace = self._namespace(names.GATEWAY_NAMESPACE)
+        self.control_plane = self._control_plane(self._cacerts())
+        after_istiod = [self.control_plane, self.gateway_namespace]
+        ingress_service = {
+            "type": "LoadBalancer",
+            "ports": charts.ingress_ports(self.link_port, args["http_ports"]),
+        }
+        egress_service = {
+            "type": "ClusterIP",
+            "ports": charts.egress_ports(self.link_port),
+            "annotations": SKIP_AWAIT,
+        }
+        ingress = self._gateway(names.INGRESS, ingress_service, after_istiod)
+        self._gateway(names.EGRESS, egress_service, after_istiod)
         self._strict_mtls()
         self._exposures(after_istiod)
 
@@ -121,12 +136,6 @@ class IstioCluster(pulumi.ComponentResource):
         self.ingress_addresses = ingress.resources.apply(_load_balancer_addresses)
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
-        cacerts = args["cacerts"]
-        self.root_fingerprint = (
-            Output.unsecret(Output.from_input(cacerts["root_cert"])).apply(certificates.fingerprint)
-            if cacerts
-            else Output.from_input(None)
-        )
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, Input[Any]]:
@@ -171,11 +180,17 @@ class IstioCluster(pulumi.ComponentResource):
         values = charts.istiod_values(
             istio["istiod_values"],
             trust_domain=args["trust_domain"],
+            root_fingerprint=self.root_fingerprint,
             replicas=args["replicas"],
             hub=istio["hub"],
             version=istio["version"],
         )
-        return self._release("istiod", values, "istiod", [base, *cacerts])
+        leftovers = IstiodLeftovers(
+            f"{self.cluster_name}-istiod-leftovers",
+            args["access"],
+            ResourceOptions(parent=self, depends_on=[self.system_namespace]),
+        )
+        return self._release("istiod", values, "istiod", [base, leftovers, *cacerts])
 
     def _release(
         self, chart: str, values: Mapping[str, Any], release: str, after: Sequence[pulumi.Resource]
@@ -197,16 +212,12 @@ class IstioCluster(pulumi.ComponentResource):
     def _gateway(
         self,
         release: str,
-        service_type: str,
-        ports: list[dict[str, Any]],
+        service: dict[str, Any],
         after: Sequence[pulumi.Resource],
     ) -> k8s.helm.v4.Chart:
         istio = self._args["istio"]
         values = charts.gateway_values(
-            istio["gateway_values"],
-            service_type=service_type,
-            ports=ports,
-            replicas=self._args["replicas"],
+            istio["gateway_values"], service=service, replicas=self._args["replicas"]
         )
         return k8s.helm.v4.Chart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
@@ -244,7 +255,7 @@ class IstioCluster(pulumi.ComponentResource):
         )
         for (namespace, service), ports in exposure.by_service(self.exposes).items():
             spec = exposure.virtual_service(cluster, ports)
-            put("VirtualService", f"expose-{namespace}-{service}", f"{service}.{namespace}", spec)
+            put("VirtualService", f"expose-{service}.{namespace}", f"{service}.{namespace}", spec)
 
 
 def _load_balancer_addresses(resources: Sequence[Any] | None) -> Output[list[str]]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 TIMEOUT_SECONDS = 60
 
 
+class Access(TypedDict):
+    """How kubectl reaches a cluster."""
+
+    kubeconfig: str | None
+    """Path of the kubeconfig; None: KUBECONFIG, then the default file."""
+    context: str
+    """The cluster's context in it."""
+
+
 class KubectlError(Exception):
     """kubectl is missing, or failed; the message holds what it said."""
+
+
+class MissingError(KubectlError):
+    """kubectl is not installed, which says nothing about any cluster."""
 
 
 class ConflictError(KubectlError):
@@ -24,9 +40,12 @@ class Kubectl:
     """kubectl for one context."""
 
     kubeconfig: str | None
-    """Path of the kubeconfig; None: kubectl's own default."""
     context: str
-    """Name of the context."""
+
+    @classmethod
+    def of(cls, props: Mapping[str, Any]) -> Kubectl:
+        """Return kubectl for the `Access` among a dynamic resource's properties."""
+        return cls(props.get("kubeconfig"), props["context"])
 
     def run(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it prints.
@@ -37,9 +56,9 @@ class Kubectl:
         """
         program = shutil.which("kubectl")
         if program is None:
-            raise KubectlError(
-                "kubectl is not on PATH, and editing the cluster's DNS needs it: install kubectl, "
-                "or set `dns: none` for this cluster"
+            raise MissingError(
+                "kubectl is not on PATH; it edits and restores what Pulumi's provider cannot: "
+                "install kubectl"
             )
         command = [program, "--context", self.context, "--request-timeout=20s", *args]
         if self.kubeconfig:
@@ -84,6 +103,10 @@ class Kubectl:
         """Delete a ConfigMap if it is there."""
         self.run("delete", "configmap", name, "-n", namespace, "--ignore-not-found")
 
+    def delete_config_maps(self, name: str) -> None:
+        """Delete the ConfigMaps of one name in all namespaces."""
+        self.run("delete", "configmap", "-A", "--field-selector", f"metadata.name={name}")
+
     def reachable(self) -> bool:
         """Tell whether the API server answers."""
         try:
@@ -91,3 +114,20 @@ class Kubectl:
         except KubectlError:
             return False
         return True
+
+
+@contextmanager
+def forgive_unreachable(kubectl: Kubectl) -> Iterator[None]:
+    """Let a deletion pass on a dead cluster if the user has given that cluster up.
+
+    PULUMI_K8S_DELETE_UNREACHABLE is the switch by which the Kubernetes provider, too, forgets the
+    objects of a cluster that does not answer.
+    """
+    try:
+        yield
+    except MissingError:
+        raise
+    except KubectlError:
+        given_up = os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", "").lower() in ("1", "true")
+        if not given_up or kubectl.reachable():
+            raise

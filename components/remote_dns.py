@@ -11,6 +11,8 @@ from pulumi import ResourceOptions
 
 from . import corefile, names
 from .cluster_dns import ClusterDns
+from .custom_resources import SKIP_AWAIT
+from .kubectl import Access
 
 NAME = "core-dns"
 LABELS = {"app": "core-dns", "app.kubernetes.io/name": "CoreDNS"}
@@ -27,10 +29,8 @@ class RemoteDnsArgs(TypedDict):
     """Name of each linked cluster to the ConfigMap that holds its zone (made by `ClusterLink`)."""
     mode: str
     """How the cluster's own DNS is told: `coredns`, `kube-dns`, or `none` to leave it alone."""
-    kubeconfig: str | None
-    """Path of the kubeconfig; None: the default one."""
-    context: str
-    """The cluster's context in it."""
+    access: Access
+    """How kubectl reaches the cluster."""
 
 
 class RemoteDns(pulumi.ComponentResource):
@@ -71,7 +71,11 @@ class RemoteDns(pulumi.ComponentResource):
         service = k8s.core.v1.Service(
             f"{name}-service",
             metadata=_metadata(
-                annotations={"prometheus.io/scrape": "true", "prometheus.io/port": "9153"}
+                annotations={
+                    "prometheus.io/scrape": "true",
+                    "prometheus.io/port": "9153",
+                    **SKIP_AWAIT,
+                }
             ),
             spec=service_spec(),
             opts=self._options(*zones),
@@ -81,8 +85,7 @@ class RemoteDns(pulumi.ComponentResource):
                 f"{name}-cluster-dns",
                 mode=args["mode"],
                 address=service.spec.cluster_ip,
-                kubeconfig=args["kubeconfig"],
-                context=args["context"],
+                access=args["access"],
                 # Only once ours answers, or names of linked zones would time out.
                 opts=ResourceOptions(parent=self, depends_on=[deployment]),
             )

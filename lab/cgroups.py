@@ -15,6 +15,7 @@ from lab.errors import LabError
 
 MOUNT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "cpuset", "memory", "pids")  # what the kubelet insists on
+OPTIONAL = ("hugetlb", "io")  # what it insists on where the root has it, and what runc can use
 
 
 @cache
@@ -73,7 +74,7 @@ def make_pods(path: str) -> None:
 
 def _enable_controllers(group: Path) -> None:
     offered = (group / "cgroup.controllers").read_text().split()
-    wanted = " ".join(f"+{name}" for name in (*CONTROLLERS, "io") if name in offered)
+    wanted = " ".join(f"+{name}" for name in (*CONTROLLERS, *OPTIONAL) if name in offered)
     try:
         (group / "cgroup.subtree_control").write_text(wanted)
     except OSError as error:
@@ -103,7 +104,10 @@ def has_process(path: str, pid: int) -> bool:
 
 
 def kill(path: str, timeout: float) -> None:
-    """Kill everything in a cgroup and below, and wait until it is gone."""
+    """Kill everything in a cgroup and below, and wait until it is gone.
+
+    What has left its cgroup holds nothing any more, even if init has yet to collect it.
+    """
     deadline = time.monotonic() + timeout
     while left := pids(path):
         if time.monotonic() > deadline:

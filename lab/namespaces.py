@@ -69,8 +69,8 @@ def ensure_lan(instance: Instance) -> None:
     pins = _pins(instance)
     pins.mkdir(parents=True, exist_ok=True)
     if not _mounted(pins):  # a mount namespace can be held only where nothing is propagated
-        _sh(f"mount --bind {pins} {pins}")
-        _sh(f"mount --make-private {pins}")
+        _sh(f"mount -n --bind {pins} {pins}")
+        _sh(f"mount -n --make-private {pins}")
     _ensure(
         pins / "lan",
         ["net"],
@@ -99,7 +99,7 @@ def ensure(cluster: Cluster, visible: Iterable[Path]) -> None:
 def remove(instance: Instance) -> None:
     """Let go of all namespaces of an instance; they end with their last process."""
     for mount in reversed(_mounts_below(instance.dir)):
-        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+        subprocess.run(["umount", "-n", "--lazy", mount], check=False, capture_output=True)
     if left := _mounts_below(instance.dir):
         raise LabError(f"cannot unmount {', '.join(left)}: run `umount -l` on it, then down again")
 
@@ -120,16 +120,16 @@ def _network(cluster: Cluster) -> list[str]:
 
 
 def _mounts(cluster: Cluster, visible: Iterable[Path]) -> list[str]:
-    commands = ["mount --make-rshared /"]  # among the cluster's processes, as on a kubeadm node
+    commands = ["mount -n --make-rshared /"]  # among the cluster's processes, as on a kubeadm node
     for name in _KUBELET_SYSCTLS:
         copy = cluster.dir / "sysctl" / name.replace("/", ".")
-        commands += [f"cat /proc/sys/{name} > {copy}", f"mount --bind {copy} /proc/sys/{name}"]
+        commands += [f"cat /proc/sys/{name} > {copy}", f"mount -n --bind {copy} /proc/sys/{name}"]
     for folder in sorted({path.resolve().parent for path in visible}):
         if folder.is_relative_to("/var") or folder.is_relative_to("/run"):
             place = shlex.quote(str(cluster.path(str(folder))))
-            commands += [f"mkdir -p {place}", f"mount --bind {shlex.quote(str(folder))} {place}"]
+            commands += [f"mkdir -p {place}", f"mount -n --bind {shlex.quote(str(folder))} {place}"]
     for folder in (Path("/run"), Path("/var")):  # /var last: it hides the others' sources
-        commands.append(f"mount --rbind {cluster.path(str(folder))} {folder}")
+        commands.append(f"mount -n --rbind {cluster.path(str(folder))} {folder}")
     return commands
 
 
@@ -140,7 +140,7 @@ def _ensure(base: Path, kinds: list[str], script: list[str]) -> None:
     for kind in kinds:
         pin = base.with_suffix(f".{kind}")
         if _mounted(pin):
-            _sh(f"umount --lazy {pin}")
+            _sh(f"umount -n --lazy {pin}")
         pin.touch()
     option = {"net": "--net", "mnt": "--mount"}
     unshare = [f"{option[kind]}={base.with_suffix(f'.{kind}')}" for kind in kinds]

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from lab import cgroups
+from lab.errors import LabError
 from lab.images import PAUSE
 from lab.instance import DNS_SERVICE_IP, POD_CIDR, Cluster, write_private
 from lab.pki import DIR
@@ -41,7 +42,11 @@ def start_containerd(cluster: Cluster) -> None:
 
 def containerd_answers(cluster: Cluster) -> bool:
     """Whether images can be imported."""
-    return cluster.path(_CONTAINERD).is_socket() and bool(run(cluster, [*_CTR, "version"]))
+    try:
+        run(cluster, [*_CTR, "version"])
+    except LabError:
+        return False
+    return True
 
 
 def import_images(cluster: Cluster, images: Sequence[Path], say: Callable[[str], None]) -> int:

@@ -36,7 +36,7 @@ def ensure(console: Console | None = None) -> Path:
     entry = cache.path_of(kind, suite, key)
     if not entry.is_dir():
         with step(console, f"root file system of images ({suite})") as work:
-            cache.entry(kind, suite, key, lambda target: _make(suite, target, work), work.say)
+            cache.entry(kind, suite, key, lambda target: _make(suite, target, work), work.announce)
     return entry / "rootfs.tar"
 
 

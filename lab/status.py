@@ -22,23 +22,28 @@ def status(instance: Instance, console: Console) -> bool:
         soft_wrap=True,
     )
     console.print(f"export KUBECONFIG={found.kubeconfig}", highlight=False, soft_wrap=True)
-    table = Table("cluster", "context", "API server", "port 80", "processes", "state", box=None)
-    well = True
+    table = Table("cluster", "context", "API server", "port 80", "alive", "state", box=None)
+    all_dead: list[str] = []
+    states: list[str] = []
     for cluster in clusters:
         dead = [process.name for process in processes(cluster) if process.pid is None]
         state = _state(cluster)
-        well = well and not dead and state == "ready"
+        states.append(state)
+        all_dead += [f"{cluster.name}: {name}" for name in dead]
         table.add_row(
             cluster.name,
             cluster.context,
             f"127.0.0.1:{cluster.api_port}",
             f"127.0.0.1:{cluster.http_port}" if cluster.has_node else "-",
-            f"[red]dead: {', '.join(dead)}" if dead else f"{len(processes(cluster))} alive",
+            f"{len(processes(cluster)) - len(dead)} of {len(processes(cluster))}",
             state if state == "ready" else f"[red]{state}",
         )
-    console.print(table, soft_wrap=True)
+    console.print(table)
+    for line in all_dead:
+        console.print(f"[red]dead: {line}", highlight=False)
+    well = not all_dead and all(state == "ready" for state in states)
     if not well:
-        console.print("`python -m lab up` starts what is dead; logs: ", end="")
+        console.print("`python -m lab up` starts what is dead; logs: ", end="", highlight=False)
         console.print(f"{instance.dir}/clusters/*/var/log", highlight=False, soft_wrap=True)
     return well
 

@@ -1,7 +1,49 @@
-"""Shared by all tiers: the project's directory on the path."""
+"""Shared by all tiers: the project's directory on the path, and the lab for those that need it."""
 
+from __future__ import annotations
+
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
+
+INSTANCE = "test"
+CLUSTERS = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The clusters of the lab that tests use, beside the one that `make up` makes."""
+
+    kubeconfig: Path
+    istio: dict[str, Any]
+    """The `istio` settings with which the lab's charts and images are used."""
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Three mesh clusters and a root CA cluster; KEEP_LAB=1 leaves them running."""
+    from tools import assets, env
+
+    os.environ |= dict(env.values())
+    kubeconfig = tmp_path_factory.mktemp("lab") / "kubeconfig"
+    command = [sys.executable, "-m", "lab"]
+    here = ["--instance", INSTANCE]
+    names = [*CLUSTERS, "root"]
+    subprocess.run(
+        [*command, "up", *here, "--kubeconfig", str(kubeconfig), *names], cwd=PROJECT, check=True
+    )
+    dev = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    istio = {**dev["istio-multicluster:istio"], "repository": str(assets.charts())}
+    yield Lab(kubeconfig, istio)
+    if not os.environ.get("KEEP_LAB"):
+        subprocess.run([*command, "down", *here], cwd=PROJECT, check=True)

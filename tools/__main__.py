@@ -3,11 +3,12 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tools import build, cache, debian, env
+from tools import assets, build, cache, debian, env
 from tools.families import FAMILIES
 from tools.process import ToolError
 from tools.progress import elapsed
@@ -27,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
                 print(env.exports(options.family or env.DEFAULT, console))
             case "packages":
                 debian.ensure(console=console)
+            case "path":
+                print(build.ensure([options.family], console)[options.family])
+            case "charts":
+                _link(assets.charts(console), options.directory)
     except ToolError as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -46,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("family", nargs="*", help=f"{known}; default: {default}")
+    command = commands.add_parser("path", help="print where the binary of a family is")
+    command.add_argument("family", choices=FAMILIES)
+    command = commands.add_parser("charts", help="make Istio's charts found in a directory")
+    command.add_argument("directory", type=Path, help="a link to them is made, or renewed, here")
     for name, text in (
         ("list", "show versions, and where each binary is"),
         ("packages", "install the Debian packages that the lab needs (root)"),
@@ -59,6 +68,13 @@ def _build(families: list[str], console: Console) -> None:
     binaries = build.ensure(families, console)
     total = elapsed(time.monotonic() - started)
     console.print(f"{len(binaries)} binaries are ready ({total})", highlight=False)
+
+
+def _link(target: Path, link: Path) -> None:
+    temporary = link.with_name(f".{link.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
 
 
 def _list() -> None:

@@ -65,7 +65,7 @@ def _entry(
             copy(gomodule.module_dir(module, folder, work.say), target)
             shutil.rmtree(folder)
 
-        return cache.entry(kind, family.version, key, make, work.say)
+        return cache.entry(kind, family.version, key, make, work.announce)
 
 
 def _copy_tree(source: Path, target: Path) -> None:

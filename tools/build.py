@@ -70,7 +70,9 @@ def _build(family: Family, work: Step) -> dict[str, Path]:
         _compile(family, folder, target, total, work)
         shutil.rmtree(folder)
 
-    return _binaries(family, cache.entry(family.name, family.version, _key(family), make, work.say))
+    return _binaries(
+        family, cache.entry(family.name, family.version, _key(family), make, work.announce)
+    )
 
 
 def _download(family: Family, folder: Path, work: Step) -> int:
@@ -91,14 +93,15 @@ def _download(family: Family, folder: Path, work: Step) -> int:
 
 
 def _compile(family: Family, folder: Path, target: Path, total: int, work: Step) -> None:
-    work.say(f"compiling at most {total} packages, then linking", now=True)
-    mains = {*family.binaries.values(), f"tools/{family.name}"}
+    work.announce(f"compiling at most {total} packages, then linking")
+    mains = {package: name for name, package in family.binaries.items()}
+    mains[f"tools/{family.name}"] = family.name
     compiled = 0
 
     def on_line(line: str) -> None:
         nonlocal compiled
         if line in mains:
-            work.say(f"linking {line.rsplit('/', 1)[-1]}", now=True)
+            work.announce(f"linking {mains[line]}")
         elif " " not in line:  # `go build -v` names each package that it compiles
             compiled += 1
             work.say(f"compiled {compiled} of at most {total} packages: {line}")

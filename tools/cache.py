@@ -46,7 +46,11 @@ def entry(
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock(final)
-    _acquire(lock, lambda: say(f"waiting for process {_maker(final)}, which makes the same"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for {_maker(final)}, which makes the same")
+        lock.acquire()
     try:
         if final.is_dir():
             return final
@@ -63,15 +67,6 @@ def entry(
     return final
 
 
-def _acquire(lock: FileLock, waiting: Callable[[], None]) -> None:
-    while True:
-        try:
-            lock.acquire(timeout=1)
-            return
-        except Timeout:
-            waiting()
-
-
 def _lock(final: Path) -> FileLock:
     return FileLock(final.parent / f".{final.name}.lock")
 
@@ -79,7 +74,7 @@ def _lock(final: Path) -> FileLock:
 def _maker(final: Path) -> str:
     """The process that makes the entry, read from its temporary directory's name."""
     names = [path.name for path in final.parent.glob(f".{final.name}.*.tmp")]
-    return names[0].split(".")[-2] if names else "?"
+    return f"process {names[0].split('.')[-2]}" if names else "another process"
 
 
 def _remove_stale(final: Path) -> None:

@@ -45,8 +45,8 @@ def ensure(packages: Sequence[str] = PACKAGES, console: Console | None = None) -
         raise ToolError(f"run as root: apt-get install {' '.join(wanted)}")
     with step(console, f"Debian packages {', '.join(wanted)}") as work:
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
-        work.say("apt-get update", now=True)
+        work.announce("apt-get update")
         run(["apt-get", "-q", "update"], env=environment, on_line=work.say)
-        work.say("apt-get install", now=True)
+        work.announce("apt-get install")
         command = ["apt-get", "-q", "install", "--yes", "--no-install-recommends", *wanted]
         run(command, env=environment, on_line=work.say)

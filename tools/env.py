@@ -42,7 +42,9 @@ def values(
             _install_plugin(provider, home)
     scripts = {}
     if "pulumi" in tools and not onpath.has_language_host(tools["pulumi"]):
-        scripts["pulumi-language-python"] = _language_host_script()
+        scripts["pulumi-language-python"] = _script(str(LANGUAGE_HOST))
+        # Official releases ship this one, too: it serves resources that are written in Python.
+        scripts["pulumi-resource-pulumi-python"] = _script("-m", "pulumi.dynamic")
     folder = _bin(ours, scripts)
     others = [part for part in os.environ.get("PATH", "").split(os.pathsep) if not _is_bin(part)]
     return [("PATH", os.pathsep.join([str(folder), *others])), *settings]
@@ -68,10 +70,9 @@ def _is_bin(folder: str) -> bool:
     return Path(folder).parent == cache.root() / "bin"
 
 
-def _language_host_script() -> str:
+def _script(*arguments: str) -> str:
     """Runs with this Python, in whose environment the program's packages are."""
-    python, host = shlex.quote(sys.executable), shlex.quote(str(LANGUAGE_HOST))
-    return f'#!/bin/sh\nexec {python} -u {host} "$@"\n'
+    return f'#!/bin/sh\nexec {shlex.join([sys.executable, "-u", *arguments])} "$@"\n'
 
 
 def _install_plugin(provider: Path, home: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 PLAIN_INTERVAL = 20.0  # seconds between lines where nothing can be redrawn
 
@@ -32,10 +33,14 @@ class Step:
         """How long it has been going on."""
         return time.monotonic() - self.started
 
-    def say(self, detail: str, *, now: bool = False) -> None:
-        """Set what is under way; `now` prints it at once where lines are plain."""
+    def say(self, detail: str) -> None:
+        """Set what is under way."""
         self._detail = detail
-        if now and self._status is None:
+
+    def announce(self, detail: str) -> None:
+        """Set what is under way, and print it at once where lines are plain."""
+        self._detail = detail
+        if self._status is None:
             self._print()
 
     def _print(self) -> None:
@@ -43,12 +48,13 @@ class Step:
         self.console.print(escape(self._line()), highlight=False, soft_wrap=True)
 
     def _line(self) -> str:
-        return f"{self.title}: {self._detail} ({elapsed(self.seconds)})"
+        return f"{self.title} ({elapsed(self.seconds)}): {self._detail}"
 
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(1.0):
             if self._status is not None:
-                self._status.update(escape(self._line()))
+                # One line, whatever the terminal's width.
+                self._status.update(Text(self._line(), no_wrap=True, overflow="ellipsis"))
             elif time.monotonic() - self._shown >= PLAIN_INTERVAL:
                 self._print()
 

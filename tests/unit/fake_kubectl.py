@@ -9,18 +9,20 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False  # the program starts in half the time without `typing` and `dataclasses`
+if TYPE_CHECKING:
+    from typing import Any
 
 STATE = "state.json"
 
 
-@dataclass(frozen=True)
 class FakeKubectl:
     """The test's side of the fake."""
 
-    directory: Path
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     @classmethod
     def install(cls, directory: Path, python: str) -> FakeKubectl:

@@ -11,8 +11,10 @@ import asyncio
 import base64
 import json
 import runpy
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,11 @@ class Registration:
         return f"{self.kind} {self.name}"
 
     @property
+    def dynamic(self) -> bool:
+        """A resource of our own: no Kubernetes provider, it is told its cluster by inputs."""
+        return self.type.startswith("pulumi-python:")
+
+    @property
     def spec(self) -> dict[str, Any]:
         return self.inputs["spec"]
 
@@ -105,15 +112,13 @@ class Run:
 
     @property
     def providers(self) -> dict[str, Registration]:
-        return {
-            r.name: r for r in self.registrations if r.type.startswith("pulumi:providers:")
-        }
+        return {r.name: r for r in self.registrations if r.type.startswith("pulumi:providers:")}
 
     @property
     def components(self) -> dict[str, Registration]:
         return {r.name: r for r in self.registrations if r.type.startswith(f"{PROJECT}:")}
 
-    @property
+    @cached_property
     def objects(self) -> dict[str, Registration]:
         """All that is neither component nor provider, by `Kind pulumi-name`; a Chart is one."""
         rest = [
@@ -122,7 +127,7 @@ class Run:
             if not r.type.startswith((f"{PROJECT}:", "pulumi:providers:"))
         ]
         found = {r.key: r for r in rest}
-        twice = sorted({r.key for r in rest if sum(r.key == o.key for o in rest) > 1})
+        twice = [key for key, count in Counter(r.key for r in rest).items() if count > 1]
         assert len(found) == len(rest), f"a real engine would say: Duplicate resource URN: {twice}"
         return found
 

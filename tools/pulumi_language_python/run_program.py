@@ -33,7 +33,8 @@ def main() -> int:
         )
     )
     folder = request.info.program_directory or request.pwd
-    program = os.path.join(folder, request.info.entry_point or request.program or ".")
+    entry = request.info.entry_point or request.program or "."
+    program = os.path.normpath(os.path.join(folder, entry))
     os.chdir(request.pwd or folder)
     # As with `python PROGRAM`: imports that happen after the main module are found too.
     sys.path[0] = program if os.path.isdir(program) else os.path.dirname(program)
@@ -69,7 +70,9 @@ def _traceback(error: Exception, folder: str) -> str:
     tail = error.__traceback__
     while tail is not None and not _own(tail.tb_frame.f_code.co_filename, folder):
         tail = tail.tb_next
-    return "".join(traceback.format_exception(type(error), error, tail or error.__traceback__))
+    if tail is None and not isinstance(error, SyntaxError):  # that one names its place itself
+        tail = error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, tail))
 
 
 def _own(filename: str, folder: str) -> bool:

@@ -1,0 +1,125 @@
+"""Three linked clusters with servers and clients in them, made once for all e2e tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.conftest import CLUSTERS, Lab
+from tests.support import workloads
+from tests.support.kube import Kube
+from tests.support.stack import Stack
+from tests.support.wait import until
+
+
+def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
+    """Return one entry of a cluster's `exposes`."""
+    return {"service": service, "namespace": workloads.NAMESPACE, "port": port, **further}
+
+
+# Port 7777 is used by no Service of the callers; b's link port differs from the others'.
+CONFIG: dict[str, Any] = {
+    "clusters": {
+        "a": {
+            "context": "lab-a",
+            "httpPorts": [80],
+            "exposes": [
+                exposed("echo", 8080),
+                {"service": "ratings", "namespace": "bookinfo", "port": 9080},
+            ],
+        },
+        "b": {
+            "context": "lab-b",
+            "linkPort": 15999,
+            "exposes": [
+                exposed("echo", 80),
+                exposed("echo", 7777),
+                exposed("private", 8080, allow=["c"]),
+                {"service": "details", "namespace": "bookinfo", "port": 9080},
+                {"service": "reviews", "namespace": "bookinfo", "port": 9080},
+            ],
+        },
+        "c": {"context": "lab-c"},
+    },
+    "links": "all",
+    "rootCa": {"context": "lab-root"},
+    "bookinfo": {"frontend": "a", "backend": "b"},
+}
+
+SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The linked clusters."""
+
+    clusters: dict[str, Kube]
+    stack: Stack
+    outputs: dict[str, Any]
+
+    def call(self, cluster: str, url: str, namespace: str = workloads.NAMESPACE) -> str:
+        """Call a URL from the client pod of a namespace; return the status and `CLUSTER=` seen."""
+        script = (
+            f"curl -s -m 10 -o /tmp/body -w '%{{http_code}}' '{url}'; "
+            "grep -o 'CLUSTER=[a-z]*' /tmp/body; rm -f /tmp/body"
+        )
+        return " ".join(self.clusters[cluster].shell(namespace, script).split())
+
+    def ingress(self, cluster: str) -> tuple[str, int]:
+        """Return address and link port of a cluster's ingress gateway."""
+        output = self.outputs["clusters"][cluster]
+        return output["ingressAddresses"][0], output["ingressPort"]
+
+
+@pytest.fixture(scope="session")
+def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """Bring the stack up, put workloads in, and take all of it away again."""
+    clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
+    config = {**CONFIG, "istio": lab.istio}
+    stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
+    stack.up()
+    for name, kube in clusters.items():
+        services = [workloads.service(service, *ports) for service, ports in SERVICES]
+        kube.apply(
+            *workloads.server(name),
+            *services,
+            workloads.namespace(workloads.STRICT, injected=True),
+            workloads.registry_only(workloads.STRICT),
+            workloads.namespace(workloads.PLAIN, injected=False),
+            workloads.client(workloads.NAMESPACE, certs=True),
+            workloads.client(workloads.STRICT),
+            workloads.client(workloads.PLAIN),
+        )
+    for kube in clusters.values():
+        for where in (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN):
+            wait = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
+            kube.run("wait", "-n", where, *wait, timeout=130)
+    made = Mesh(clusters, stack, stack.outputs())
+    # The clusters' own DNS reads its configuration again within a minute and a half, kubelet
+    # included; every later test finds it in place.
+    for caller, target in (("a", "b"), ("b", "a"), ("c", "b")):
+        until(
+            lambda c=caller, t=target: made.call(
+                c, f"http://echo.apps.svc.{t}.remote:{PORTS[t]}/debug"
+            ),  # type: ignore[misc]
+            lambda seen: seen.startswith("200"),
+            150,
+            f"{caller} cannot call {target} by name",
+        )
+    yield made
+    for kube in clusters.values():
+        kube.run(
+            "delete",
+            "namespace",
+            workloads.NAMESPACE,
+            workloads.STRICT,
+            workloads.PLAIN,
+            timeout=120,
+        )
+    stack.destroy()
+
+
+PORTS = {"a": 8080, "b": 7777}

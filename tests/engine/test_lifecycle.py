@@ -1,0 +1,150 @@
+"""The stack's life with the real engine, provider and API servers, step after step.
+
+The tests of this file run in their order, each on what the one before has left.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pulumi.automation import CommandError
+
+from tests.conftest import Lab
+from tests.support.kube import Kube
+from tests.support.stack import Stack
+
+CONFIG: dict[str, Any] = {
+    "clusters": {
+        "a": {
+            "context": "lab-a",
+            "exposes": [{"service": "echo", "namespace": "apps", "port": 8080}],
+        },
+        "b": {"context": "lab-b", "dns": "kube-dns"},
+    },
+    "links": "all",
+    "rootCa": {"context": "lab-root"},
+}
+
+LINK_OBJECTS = ("ingress", "services", "egress", "dns-zone")
+
+
+class Life:
+    """The stack and its clusters, with what they held before."""
+
+    def __init__(self, lab: Lab, stack: Stack) -> None:
+        self.stack = stack
+        self.config = {**CONFIG, "istio": lab.istio}
+        self.clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b", "root")}
+        self.before = {name: kube.snapshot() for name, kube in self.clusters.items()}
+
+
+@pytest.fixture(scope="module")
+def life(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    stack = Stack(tmp_path_factory.mktemp("engine"), lab.kubeconfig, {**CONFIG, "istio": lab.istio})
+    made = Life(lab, stack)
+    yield made
+    made.stack.configure(made.config)
+    stack.destroy()
+
+
+def test_bad_configuration_is_reported_whole_and_makes_nothing(life: Life) -> None:
+    clusters = {**life.config["clusters"], "C": {"context": "nowhere"}}
+    life.stack.configure({**life.config, "clusters": clusters, "links": [["a", "z"]]})
+    with pytest.raises(CommandError) as error:
+        life.stack.up()
+    for part in ("clusters.C", "'nowhere'", "links[0]", "3 mistakes"):
+        assert part in str(error.value), f"{part} must be in what the user sees"
+    assert "Traceback" not in str(error.value)
+    life.stack.configure(life.config)
+    assert life.clusters["a"].snapshot() == life.before["a"]
+
+
+def test_the_first_preview_shows_the_link(life: Life) -> None:
+    changes = life.stack.preview()
+    assert set(changes) <= {"create", "read"}
+    shown = "\n".join(life.stack.output)
+    for direction in ("a_b-a-to-b", "a_b-b-to-a"):
+        for suffix in LINK_OBJECTS:
+            assert f"{direction}-{suffix}" in shown, "a reviewer must see every object of a link"
+
+
+def test_up_makes_everything_at_once(life: Life) -> None:
+    changes = life.stack.up()
+    assert set(changes) == {"create"}
+    addresses = life.stack.outputs()["clusters"]["a"]["ingressAddresses"]
+    assert addresses, "the ingress address is an output"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_up_again_changes_nothing(life: Life, seed: int) -> None:
+    life.stack.use_hash_seed(seed)
+    assert set(life.stack.up()) == {"same"}
+
+
+def test_refresh_finds_no_drift(life: Life) -> None:
+    assert set(life.stack.refresh()) == {"same"}
+
+
+def test_clusters_share_the_root_and_not_the_ca(life: Life) -> None:
+    clusters = life.stack.outputs()["clusters"]
+    assert clusters["a"]["rootFingerprint"] == clusters["b"]["rootFingerprint"]
+    cas = {
+        name: life.clusters[name].get("secret", "cacerts", "-n", "istio-system")["data"]
+        for name in ("a", "b")
+    }
+    assert cas["a"]["root-cert.pem"] == cas["b"]["root-cert.pem"]
+    assert cas["a"]["ca-cert.pem"] != cas["b"]["ca-cert.pem"]
+
+
+def test_no_private_key_is_readable_in_state_or_output(life: Life) -> None:
+    text = json.dumps(life.stack.exported()) + "\n".join(life.stack.output)
+    assert "PRIVATE KEY" not in text
+    decoded = [
+        base64.b64decode(run[start : start + (len(run) - start) // 4 * 4])
+        for run in re.findall(r"[A-Za-z0-9+/]{64,}", text)
+        for start in range(4)
+    ]
+    assert decoded, "there is base64 in the state, certificates for one"
+    assert not any(b"PRIVATE KEY" in item for item in decoded)
+
+
+def test_kube_dns_mode_writes_a_stub_domain(life: Life) -> None:
+    data = life.clusters["b"].get("configmap", "kube-dns", "-n", "kube-system")["data"]
+    assert set(json.loads(data["stubDomains"])) == {"remote"}
+
+
+def test_an_edit_of_the_corefile_that_is_lost_is_found_and_repaired(life: Life) -> None:
+    kube = life.clusters["a"]
+    before = life.before["a"]["ConfigMap/kube-system/coredns"]["data"]
+    patch = json.dumps({"data": before})
+    kube.run("patch", "configmap", "coredns", "-n", "kube-system", "--patch", patch)
+    assert life.stack.refresh().get("update") == 1
+    assert life.stack.up().get("update") == 1
+    corefile = kube.get("configmap", "coredns", "-n", "kube-system")["data"]["Corefile"]
+    assert "remote:53" in corefile
+
+
+def test_removing_the_link_removes_its_objects_and_nothing_else(life: Life) -> None:
+    life.stack.configure({**life.config, "links": []})
+    changes = life.stack.up()
+    assert not changes.keys() & {"create", "replace"}
+    kinds = "serviceentries,destinationrules,virtualservices,gateways.networking.istio.io"
+    left = life.clusters["a"].get(kinds, "-n", "istio-gateways")["items"]
+    assert {item["metadata"]["name"] for item in left} <= {"exposed-services", "echo.apps"}
+
+
+def test_destroy_leaves_the_clusters_as_they_were(life: Life) -> None:
+    life.stack.configure(life.config)
+    life.stack.up()
+    life.stack.destroy()
+    for name, kube in life.clusters.items():
+        assert kube.snapshot() == life.before[name], f"cluster {name} must be as it was"
+
+
+def test_up_works_after_destroy(life: Life) -> None:
+    assert set(life.stack.up()) == {"create"}

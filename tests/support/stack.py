@@ -1,0 +1,82 @@
+"""A Pulumi stack of the program, driven through the Automation API: real CLI, real provider."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation
+
+from tests.conftest import PROJECT
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "*.py", "components")
+
+
+class Stack:
+    """The program in a directory of its own, so that nothing is written into the checkout."""
+
+    def __init__(self, directory: Path, kubeconfig: Path, config: Mapping[str, Any]) -> None:
+        self.directory = directory
+        for pattern in PROGRAM:
+            for path in PROJECT.glob(pattern):
+                copy = shutil.copytree if path.is_dir() else shutil.copy2
+                copy(path, directory / path.name)
+        (directory / "state").mkdir()
+        shutil.copy2(kubeconfig, directory / "kubeconfig")
+        self.configure(config)
+        self.env = {
+            "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+        }
+        options = automation.LocalWorkspaceOptions(env_vars=self.env)
+        self.stack = automation.create_or_select_stack(
+            "test", work_dir=str(directory), opts=options
+        )
+        self.output: list[str] = []
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write the stack's configuration, in place of what was there."""
+        file = self.directory / "Pulumi.test.yaml"
+        kept = yaml.safe_load(file.read_text()) if file.exists() else {}
+        values = {"kubeconfig": "kubeconfig", **config}
+        kept["config"] = {f"istio-multicluster:{key}": value for key, value in values.items()}
+        file.write_text(yaml.safe_dump(kept))
+
+    def preview(self) -> dict[str, int]:
+        """Preview; return the number of resources by operation."""
+        return _by_name(self.stack.preview(on_output=self._say).change_summary)
+
+    def up(self) -> dict[str, int]:
+        """Update; return the number of resources by operation."""
+        return _by_name(self.stack.up(on_output=self._say).summary.resource_changes)
+
+    def destroy(self) -> None:
+        """Destroy all resources."""
+        self.stack.destroy(on_output=self._say)
+
+    def refresh(self) -> dict[str, int]:
+        """Refresh; return the number of resources by operation."""
+        return _by_name(self.stack.refresh(on_output=self._say).summary.resource_changes)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs."""
+        return {name: output.value for name, output in self.stack.outputs().items()}
+
+    def exported(self) -> dict[str, Any]:
+        """Return the state, as `pulumi stack export` prints it."""
+        return dict(self.stack.export_stack().deployment or {})
+
+    def use_hash_seed(self, seed: int) -> None:
+        """Run the program with this seed for Python's hashes from now on."""
+        self.stack.workspace.env_vars = {**self.env, "PYTHONHASHSEED": str(seed)}
+
+    def _say(self, line: str) -> None:
+        self.output.append(line)
+        print(line)
+
+
+def _by_name(changes: Mapping[automation.OpType, int] | None) -> dict[str, int]:
+    return {automation.OpType(key).value: count for key, count in (changes or {}).items()}

@@ -1,0 +1,93 @@
+"""What the e2e tests run in the clusters: a server that says where it is, and clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SERVER_IMAGE = "docker.io/fortio/fortio:1.68.1"
+CLIENT_IMAGE = "docker.io/lab/client:1"
+NAMESPACE = "apps"
+STRICT = "strict"
+PLAIN = "plain"
+CERTS = "/etc/istio-output-certs"
+
+Object = dict[str, Any]
+
+
+def namespace(name: str, *, injected: bool) -> Object:
+    """Return a namespace, with sidecars or without."""
+    labels = {"istio-injection": "enabled"} if injected else {}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def deployment(
+    name: str, where: str, container: Object, pod: Object, annotations: Object
+) -> Object:
+    """Return a Deployment of one pod."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": where},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": annotations},
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "containers": [{"name": name, "imagePullPolicy": "IfNotPresent", **container}],
+                    **pod,
+                },
+            },
+        },
+    }
+
+
+def server(cluster: str) -> list[Object]:
+    """Return a server that answers `/debug?env=dump` with the name of its cluster in it."""
+    container = {
+        "image": SERVER_IMAGE,
+        "args": ["server"],
+        "env": [{"name": "CLUSTER", "value": cluster}],
+        "readinessProbe": {"httpGet": {"path": "/debug", "port": 8080}, "periodSeconds": 1},
+    }
+    return [namespace(NAMESPACE, injected=True), deployment("echo", NAMESPACE, container, {}, {})]
+
+
+def service(name: str, *ports: int) -> Object:
+    """Return a Service in front of the server; all its ports lead to the one the server has."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "selector": {"app": "echo"},
+            "ports": [{"name": f"http-{p}", "port": p, "targetPort": 8080} for p in ports],
+        },
+    }
+
+
+def client(where: str, *, certs: bool = False) -> Object:
+    """Return a pod to call from; with `certs` it can read its sidecar's certificate."""
+    container: Object = {"image": CLIENT_IMAGE, "command": ["sleep", "infinity"]}
+    pod: Object = {}
+    annotations: Object = {}
+    if certs:
+        mount = {"name": "certs", "mountPath": CERTS}
+        container["volumeMounts"] = [mount]
+        pod["volumes"] = [{"name": "certs", "emptyDir": {"medium": "Memory"}}]
+        annotations = {
+            "proxy.istio.io/config": f"proxyMetadata: {{OUTPUT_CERTS: {CERTS}}}",
+            "sidecar.istio.io/userVolumeMount": f'[{{"name": "certs", "mountPath": "{CERTS}"}}]',
+        }
+    return deployment("client", where, container, pod, annotations)
+
+
+def registry_only(where: str) -> Object:
+    """Return the Sidecar that lets a namespace call only what the mesh knows."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Sidecar",
+        "metadata": {"name": "default", "namespace": where},
+        "spec": {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}},
+    }
