@@ -104,7 +104,7 @@ def run(
 ) -> str:
     """Run a short program to its end and return its output; `down` finds it too."""
     enter = namespaces.enter(cluster) if inside else []
-    procs = cgroups.make_leaf(f"{cluster.cgroup}/tools")
+    procs = cgroups.make_leaf(tools_cgroup(cluster))
     words = [*_joined(procs, Path("/dev/null")), *enter, *command]
     source = stdin.open("rb") if isinstance(stdin, Path) else None
     try:
@@ -127,6 +127,11 @@ def run(
     if done.returncode:
         raise LabError(f"`{_brief(command)}` failed:\n{_indent(output.splitlines()[-15:])}")
     return output
+
+
+def tools_cgroup(cluster: Cluster) -> str:
+    """The cgroup of short programs."""
+    return f"{cluster.cgroup}/tools"
 
 
 def tail(log: Path, lines: int = 15) -> str:

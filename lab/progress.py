@@ -59,7 +59,9 @@ class Row:
         self._task = live.add_task(f"{name}: ", total=1) if live else None
 
     def say(self, text: str, *, done: bool = False) -> None:
-        """Show what is under way."""
+        """Show what is under way; give up if all is cancelled."""
+        if self._board.cancelled.is_set():
+            raise LabError(f"{self._name}: given up")
         if self._live is not None and self._task is not None:
             description = f"{self._name}: {escape(text)}"
             self._live.update(self._task, description=description, completed=int(done))

@@ -8,13 +8,26 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import addons, binaries, control_plane, kubeconfig, namespaces, node, owner, pki, preflight
+from lab import (
+    addons,
+    binaries,
+    cgroups,
+    control_plane,
+    host_limits,
+    kubeconfig,
+    namespaces,
+    node,
+    owner,
+    pki,
+    preflight,
+)
 from lab.api import Api, address
 from lab.instance import Cluster, Instance
-from lab.processes import Process, processes
+from lab.processes import Process, processes, tools_cgroup
 from lab.progress import Board, Row
 
 _API_TIMEOUT = 120.0
+_END_TIMEOUT = 10.0
 _CONTAINERD_TIMEOUT = 60.0
 _NODE_TIMEOUT = 120.0
 _ADDON_TIMEOUT = 180.0
@@ -37,6 +50,7 @@ def up(instance: Instance, names: Iterable[str], config: Path, console: Console)
         preflight.check_ports(clusters)
         owner.claim(instance, config)
         instance.record(clusters)
+        host_limits.raise_limit()
         parts = _Parts(
             binaries=binaries.ensure(clusters, console),
             images=binaries.ensure_images(clusters, console),
@@ -58,8 +72,11 @@ def _start_all(clusters: list[Cluster], parts: _Parts, console: Console) -> None
             for job in jobs:
                 if job.done():
                     job.result()
-        finally:
+        except BaseException:
             board.cancelled.set()
+            for cluster in clusters:  # nobody waits for an image any more
+                cgroups.kill(tools_cgroup(cluster), _END_TIMEOUT)
+            raise
 
 
 def _start(

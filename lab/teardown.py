@@ -1,10 +1,9 @@
 """`down`: remove everything that an instance made, whatever state it is in, and nothing else."""
 
 import shutil
-from contextlib import suppress
 
-from lab import cgroups, namespaces, owner
-from lab.instance import STATE_ROOT, Instance
+from lab import cgroups, host_limits, namespaces, owner
+from lab.instance import Instance
 
 _TIMEOUT = 30.0
 
@@ -21,7 +20,7 @@ def down(instance: Instance, *, force: bool) -> bool:
         namespaces.remove(instance)
         if found := owner.read(instance):
             owner.forget_contexts(instance, found)
-        shutil.rmtree(instance.dir)
-        with suppress(OSError):  # other instances are there
-            STATE_ROOT.rmdir()
+        if instance.dir.exists():
+            shutil.rmtree(instance.dir)
+        host_limits.restore_limit()
         return True

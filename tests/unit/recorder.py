@@ -23,7 +23,7 @@ import yaml
 from google.protobuf import json_format
 from pulumi.runtime import mocks as runtime_mocks
 from pulumi.runtime import rpc
-from pulumi.runtime.settings import set_root_resource
+from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
 PROJECT_DIR = Path(__file__).parents[2]
@@ -302,10 +302,23 @@ def run_program(
         run.error = error
     finally:
         set_root_resource(None)  # type: ignore[arg-type]
-        asyncio.set_event_loop(None)
-        loop.close()
+        _abandon(loop)
     run.registrations.sort(key=lambda r: (r.name, r.type))
     return run
+
+
+def _abandon(loop: asyncio.AbstractEventLoop) -> None:
+    """Close the loop; after an error other work is under way, which nobody wants any more."""
+    loop.set_exception_handler(lambda *_: None)
+    while left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def _as_nothing(_: Any) -> None:

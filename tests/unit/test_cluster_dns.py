@@ -87,7 +87,6 @@ def test_somebody_elses_edit_survives_destroy(kubectl: FakeKubectl, mode: str) -
         assert rest == edited_by_hand(mode, COREFILE)
 
 
-@pytest.mark.xfail(strict=True, reason="update() keeps a stale `before`")
 @modes
 def test_somebody_elses_edit_before_an_update_survives_destroy(
     kubectl: FakeKubectl, mode: str
@@ -100,7 +99,6 @@ def test_somebody_elses_edit_before_an_update_survives_destroy(
     assert "example" in current(kubectl, mode), "the text of the first `up` is not the last word"
 
 
-@pytest.mark.xfail(strict=True, reason="`before` may hold our own edit")
 @modes
 def test_an_up_that_was_killed_before_its_state_was_written_leaves_nothing_behind(
     kubectl: FakeKubectl, mode: str
@@ -132,14 +130,11 @@ def test_a_kube_dns_map_that_was_not_there_is_gone_after_destroy(kubectl: FakeKu
     assert kubectl.data("kube-dns") is None
 
 
-OURS = pytest.mark.xfail(strict=True, reason="an empty map counts as one that we made")
-
-
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(None, marks=OURS),
-        pytest.param({}, marks=OURS),
+        None,
+        {},
         {"upstreamNameservers": "[]"},
     ],
 )
@@ -266,7 +261,6 @@ def test_a_living_clusters_edit_is_never_forgotten(
         PROVIDER.delete(state.id, state.outs)
 
 
-@pytest.mark.xfail(strict=True, reason="reachable() is False without kubectl")
 def test_a_missing_kubectl_is_not_a_dead_cluster(
     kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

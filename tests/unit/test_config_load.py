@@ -56,7 +56,6 @@ def test_all_mistakes_are_reported_in_one_error_and_nothing_is_registered(
     assert run.exports == {}
 
 
-@pytest.mark.xfail(strict=True, reason="get_object() raises first")
 @pytest.mark.parametrize("key", ["clusters", "links", "istio", "rootCa", "remoteDns", "bookinfo"])
 def test_a_text_in_place_of_a_structure_is_a_mistake_like_any_other(
     try_program: ProgramRunner, key: str
@@ -180,12 +179,20 @@ class TestKubeconfig:
     def test_without_any_it_is_the_default(self, home: Path) -> None:
         assert Kubeconfig.read("", home, {}) == Kubeconfig(None, ("of-home",))
 
-    def test_all_files_of_the_variable_count_and_missing_ones_do_not(self, home: Path) -> None:
-        listed = os.pathsep.join(str(home / name) for name in ("one", "missing", "two"))
-        listed += os.pathsep
-        found = Kubeconfig.read("", home, {"KUBECONFIG": listed})
-        assert found == Kubeconfig(None, ("one", "two")), "None: the provider merges them itself"
+    def test_the_variable_names_one_file(self, home: Path) -> None:
+        found = Kubeconfig.read("", home, {"KUBECONFIG": str(home / "two") + os.pathsep})
+        assert found == Kubeconfig(None, ("one", "two")), "None: the provider reads the variable"
 
-    def test_a_variable_of_missing_files_only_is_a_mistake(self, home: Path) -> None:
+    def test_several_files_are_a_mistake_told_with_all_others(self, home: Path) -> None:
+        listed = os.pathsep.join(str(home / name) for name in ("one", "two"))
+        with pytest.raises(config.ConfigError) as caught:
+            config.parse({**stack("ab"), "zzz": 1}, home, {"KUBECONFIG": listed})
+        first, second = caught.value.messages
+        assert first == (
+            "kubeconfig: KUBECONFIG lists 2 files; name one readable kubeconfig file"
+        ), "the provider takes the variable for one path"
+        assert second.startswith("zzz: ")
+
+    def test_a_variable_that_names_a_missing_file_is_a_mistake(self, home: Path) -> None:
         with pytest.raises(KubeconfigError, match="missing cannot be read"):
             Kubeconfig.read("", home, {"KUBECONFIG": str(home / "missing")})

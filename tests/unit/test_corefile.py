@@ -55,7 +55,6 @@ def test_what_others_write_into_the_block_goes_with_it() -> None:
     assert corefile.without_stub_server(edited) == KUBEADM
 
 
-@pytest.mark.xfail(strict=True, reason="the end marker is sought with its LF")
 @pytest.mark.parametrize(
     "change",
     [

@@ -69,3 +69,13 @@ def test_every_load_balancer_address_is_used(program: ProgramRunner) -> None:
     entry = run["ServiceEntry a_b-a-to-b-ingress"].spec
     assert entry["endpoints"] == [{"address": "192.0.2.5"}, {"address": "192.0.2.6"}]
     assert run.exports["clusters"]["b"]["ingressAddresses"] == ["192.0.2.5", "192.0.2.6"]
+
+
+def test_a_cluster_without_an_address_is_an_error_and_not_a_silent_dead_end(
+    try_program: ProgramRunner,
+) -> None:
+    run = try_program(stack("ab"), addresses={"b": []})
+    assert run.error is not None
+    assert "cluster b: the Service istio-gateways/istio-ingressgateway has no load" in str(
+        run.error
+    )

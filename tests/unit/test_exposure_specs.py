@@ -120,7 +120,7 @@ def test_two_ports_of_one_service_are_told_apart_by_the_authority(
 
 
 def test_a_virtual_service_leads_to_its_own_service_only(full: Run) -> None:
-    found = full["VirtualService a-expose-shop-web"]
+    found = full["VirtualService a-expose-web.shop"]
     assert found.object_name == "VirtualService istio-gateways/web.shop"
     destination = {"host": "web.shop.svc.cluster.local"}
     assert found.spec == {

@@ -69,14 +69,16 @@ def test_users_values_win_over_ours_but_not_over_what_links_need() -> None:
         "global": {"hub": "mine"},
         "meshConfig": {"trustDomain": "wrong", "accessLogFile": "/dev/stdout"},
     }
-    values = charts.istiod_values(user, trust_domain="a.remote", replicas=2, hub="h", version="1")
+    ours = {"trust_domain": "a.remote", "root_fingerprint": "AB:CD", "version": "1"}
+    values = charts.istiod_values(user, **ours, replicas=2, hub="h")
     assert values == {
         "autoscaleMin": 7,
         "replicaCount": 2,
         "global": {"hub": "mine", "tag": "1"},
         "meshConfig": {"trustDomain": "a.remote", "accessLogFile": "/dev/stdout"},
+        "podAnnotations": {"istio-multicluster/root-fingerprint": "AB:CD"},
     }
-    bare = charts.istiod_values({}, trust_domain="a.remote", replicas=1, hub="", version="1")
+    bare = charts.istiod_values({}, **ours, replicas=1, hub="")
     assert "global" not in bare, "without a hub the chart's own images"
 
 
@@ -151,9 +153,8 @@ def test_cert_managers_secret_becomes_istios() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "text", pem("PRIVATE KEY", "x")])
-def test_no_certificate_has_no_fingerprint(text: str) -> None:
+def test_what_is_no_certificate_is_not_taken_for_one(text: str) -> None:
     assert certificates.pem_certificates(text) == []
-    assert certificates.fingerprint(text) is None
 
 
 def test_the_fingerprint_is_that_of_the_first_certificate() -> None:
