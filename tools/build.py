@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -27,10 +29,20 @@ def ensure(families: Iterable[str], console: Console | None = None) -> dict[str,
         found |= ready
         if not ready:
             missing.append(family)
+    threading.Thread(target=_prefetch, args=[missing[1:]], daemon=True).start()
     for number, family in enumerate(missing, 1):
         with step(console, f"[{number}/{len(missing)}] {family.name} {family.version}") as work:
             found |= _build(family, work)
     return found
+
+
+def _prefetch(families: list[Family]) -> None:
+    """Fetch the modules of what is built later, while the earlier keeps the processors busy."""
+    for family in families:
+        # What fails here fails again, and is shown, when it is that family's turn.
+        with suppress(ToolError):
+            packages = family.binaries.values()
+            run(["go", "list", "-e", "-mod=readonly", "-deps", *packages], cwd=family.directory)
 
 
 def available(family: Family) -> dict[str, Path]:

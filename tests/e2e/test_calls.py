@@ -39,20 +39,17 @@ def test_a_local_call_stays_local(mesh: Mesh) -> None:
     "url",
     [
         "http://hidden.apps.svc.b.remote:7777/",
-        "http://echo.apps.svc.a.remote:8080/../",
         "http://kubernetes.default.svc.b.remote:7777/",
         "http://istiod.istio-system.svc.b.remote:7777/",
     ],
 )
 def test_what_is_not_exposed_is_not_found(mesh: Mesh, url: str) -> None:
-    wanted = "404" if ".b." in url else "200"
-    caller = "a" if ".b." in url else "b"
-    assert mesh.call(caller, url).split()[0] == wanted
+    assert mesh.call("a", url) == "404"
 
 
 def test_a_port_that_is_not_exposed_is_not_found(mesh: Mesh) -> None:
     # The Service has port 8080, and `private` is exposed there; `echo` is not.
-    assert mesh.call("c", "http://echo.apps.svc.b.remote:8080/").startswith("404")
+    assert mesh.call("c", "http://echo.apps.svc.b.remote:8080/debug") == "404"
 
 
 def test_only_the_clusters_on_its_list_reach_a_service(mesh: Mesh) -> None:
@@ -71,7 +68,9 @@ def test_a_client_without_a_certificate_is_refused(mesh: Mesh) -> None:
     )
     answer = mesh.clusters["a"].shell(workloads.PLAIN, script)
     assert answer.startswith("000 "), "a handshake without a client certificate must fail"
-    assert answer in ("000 exit 56", "000 exit 35"), "it must be the handshake that fails"
+    # With TLS 1.3 the refusal reaches curl with the first read or write after its own part:
+    # 35 (handshake), 56 (read) or 16 (HTTP/2 framing) by its timing; 7 or 28 would be no answer.
+    assert answer in {f"000 exit {code}" for code in (16, 35, 56)}
 
 
 def test_a_workload_that_is_not_the_egress_gateway_is_refused(mesh: Mesh) -> None:
