@@ -1,4 +1,4 @@
-"""`python -m lab up | status | down`: local Kubernetes clusters."""
+"""`python -m lab up | status | bookinfo | down`: local Kubernetes clusters."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import owner, preflight
+from lab import bookinfo, owner, preflight
 from lab.errors import LabError
 from lab.instance import DEFAULT_CLUSTERS, DEFAULT_INSTANCE, Instance
 from lab.startup import up
@@ -42,6 +42,12 @@ def _status(instance: Instance, arguments: argparse.Namespace, console: Console)
     return 0 if status(instance, console) else 1
 
 
+def _bookinfo(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
+    present = owner.read(instance)
+    bookinfo.show(instance, present.kubeconfig if present else "", console)
+    return 0
+
+
 def _down(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
     removed = down(instance, force=arguments.force)
     print(f"lab {instance.name!r} is removed" if removed else f"there is no lab {instance.name!r}")
@@ -72,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="file to put the contexts into (default: .lab/kubeconfig of the checkout)",
     )
     command("status", _status, "Show what is alive; exit code 1 if anything is not.")
+    command("bookinfo", _bookinfo, "Fetch Bookinfo's page and show which cluster made what.")
     stop = command("down", _down, "Remove everything that the lab made.")
     stop.add_argument("--force", action="store_true", help="also if another checkout started it")
     return parser
