@@ -15,22 +15,20 @@ from typing import Any
 
 import pulumi
 
-from components import names
+import config_bookinfo
+from components import certificates, names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import Bookinfo, CaCerts, Cluster, Exposed, Istio, RemoteDns, RootCa, Settings
+from settings import CaCerts, Cluster, Exposed, Istio, RemoteDns, RootCa, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = ("kubeconfig", "clusters", "links", "rootCa", "istio", "remoteDns", "bookinfo")
 
 CACERTS_FILES = ("ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem")
 """The Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert)."""
+KEY_FILE = "ca-key.pem"
 
 DNS_MODES = ("coredns", "kube-dns", "none")
-BOOKINFO_EXPOSES = {"frontend": ("ratings",), "backend": ("details", "reviews")}
-BOOKINFO_NAMESPACE = "bookinfo"
-BOOKINFO_PORT = 9080
-BOOKINFO_HTTP_PORT = 80
 
 
 class ConfigError(pulumi.RunError):
@@ -103,10 +101,10 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         for name, section in sorted(sections.items())
     }
     istio = _istio(top.section("istio"))
-    remote_dns, known_cidrs = _remote_dns(top.section("remoteDns"))
-    bookinfo = _bookinfo(top.section("bookinfo"), clusters)
+    remote_dns = _remote_dns(top.section("remoteDns"))
+    bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
-    _check_across(clusters, known_cidrs, problems)
+    _check_across(clusters, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
     return Settings(
@@ -223,7 +221,11 @@ def _cacerts(name: str, pki: Path, section: Section) -> CaCerts | None:
     for file in CACERTS_FILES:
         path = pki / name / file
         try:
-            contents.append(path.read_text(encoding="ascii"))
+            text = path.read_text(encoding="ascii")
+            if file != KEY_FILE and not certificates.pem_certificates(text):
+                fix = "put a PEM certificate there"
+                section.problems.add("rootCa.directory", f"{path} holds no certificate", fix)
+            contents.append(text)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not a PEM file"
             fix = f"rootCa.directory needs {', '.join(CACERTS_FILES)} for each cluster"
@@ -272,12 +274,9 @@ def _port(section: Section, key: str, default: int, *, required: str = "") -> in
 def _http_ports(section: Section) -> tuple[int, ...]:
     ports = section.items("httpPorts")
     # A section of its own, so that each number is checked like any other port.
-    numbered = Section(
-        {str(index): port for index, port in enumerate(ports)},
-        section.at("httpPorts"),
-        section.problems,
-    )
-    return tuple(sorted({_port(numbered, str(index), 80) for index in range(len(ports))}))
+    keys = [f"httpPorts[{index}]" for index in range(len(ports))]
+    numbered = Section(dict(zip(keys, ports, strict=True)), section.path, section.problems)
+    return tuple(sorted({_port(numbered, key, 80) for key in keys}))
 
 
 def _exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
@@ -334,69 +333,30 @@ def _istio(section: Section) -> Istio:
     return istio
 
 
-def _remote_dns(section: Section) -> tuple[RemoteDns, list[str]]:
-    """Return the DNS settings and the networks that the dummy address must not be in."""
-    image = section.text("image", "docker.io/coredns/coredns:1.15.0")
-    address = section.text("address", "240.0.0.1")
-    cidrs = section.items("knownCidrs")
-    try:
-        ip = ipaddress.IPv4Address(address)
-        networks = [ipaddress.ip_network(str(cidr)) for cidr in cidrs]
-    except ValueError as error:
-        section.problems.add(
-            section.path, str(error), "give an IPv4 address and networks like 10.0.0.0/8"
-        )
-    else:
-        for network in (network for network in networks if ip in network):
-            section.bad(
-                "address", f"{address} lies in {network}", "choose one that no cluster can own"
-            )
-    section.finish()
-    return RemoteDns(image, address), [str(cidr) for cidr in cidrs]
-
-
-def _bookinfo(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
-    if not section.keys():
-        return None
-    bookinfo = Bookinfo(
-        frontend=section.text("frontend", required="name the cluster of productpage and ratings"),
-        backend=section.text("backend", required="name the cluster of details and reviews"),
-        hub=section.text("hub", "registry.istio.io/release"),
-        tag=section.text("tag", "1.20.3"),
+def _remote_dns(section: Section) -> RemoteDns:
+    remote_dns = RemoteDns(
+        image=section.text("image", "docker.io/coredns/coredns:1.15.0"),
+        address=section.text("address", "240.0.0.1"),
     )
-    section.finish()
-    roles = {"frontend": bookinfo.frontend, "backend": bookinfo.backend}
-    for role, name in roles.items():
-        other = roles["backend" if role == "frontend" else "frontend"]
-        cluster = clusters.get(name)
-        if cluster is None:
-            if name:
-                section.bad(
-                    role, f"there is no cluster {name!r}", f"use one of {', '.join(clusters)}"
-                )
+    ip = None
+    try:
+        ip = ipaddress.IPv4Address(remote_dns.address)
+    except ValueError:
+        section.bad("address", f"{remote_dns.address!r} is not valid", "give an IPv4 address")
+    for index, cidr in enumerate(section.items("knownCidrs")):
+        key = f"knownCidrs[{index}]"
+        try:
+            network = ipaddress.ip_network(str(cidr))
+        except ValueError:
+            section.bad(key, f"{cidr!r} is not a network", "write one like 10.0.0.0/8")
             continue
-        if other in clusters and other not in cluster.peers:
-            section.bad(
-                role, f"{name!r} is not linked to {other!r}", f"add [{name}, {other}] to links"
-            )
-        if role == "frontend" and BOOKINFO_HTTP_PORT not in cluster.http_ports:
-            fix = f"add {BOOKINFO_HTTP_PORT} to clusters.{name}.httpPorts"
-            section.bad(role, f"{name!r} has no port for the page on its ingress gateway", fix)
-        for service in BOOKINFO_EXPOSES[role]:
-            entry = (
-                f"{{service: {service}, namespace: {BOOKINFO_NAMESPACE}, port: {BOOKINFO_PORT}}}"
-            )
-            if not any(
-                (e.service, e.namespace, e.port) == (service, BOOKINFO_NAMESPACE, BOOKINFO_PORT)
-                and other in e.allow
-                for e in cluster.exposes
-            ):
-                what = f"{name!r} does not expose {service} to {other!r}"
-                section.bad(role, what, f"add {entry} to clusters.{name}.exposes")
-    return bookinfo
+        if ip and ip in network:
+            section.bad("address", f"{ip} lies in {network}", "choose one that no cluster can own")
+    section.finish()
+    return remote_dns
 
 
-def _check_across(clusters: Mapping[str, Cluster], cidrs: list[str], problems: Problems) -> None:
+def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:
     """Check what only a look at all clusters together can tell."""
     for cluster in duplicates(clusters.values(), lambda c: c.trust_domain):
         problems.add(

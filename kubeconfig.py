@@ -35,18 +35,17 @@ class Kubeconfig:
         Raises:
             KubeconfigError: a named file is missing, unreadable or not a kubeconfig.
         """
+        listed = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
         if path:
-            files = [(directory / Path(path).expanduser())]
-        elif listed := environ.get("KUBECONFIG"):
-            # Like kubectl: files that do not exist are skipped, as long as one does.
-            files = [Path(part) for part in listed.split(os.pathsep) if part]
-            if len(files) > 1:
-                # The provider takes the variable for one path, and then the cluster for dead.
-                raise KubeconfigError(f"KUBECONFIG lists {len(files)} files")
+            # Relative it stays, so that another checkout of the project sees the same state.
+            path = str(Path(path).expanduser())
+            file = directory / path
+        elif len(listed) > 1:
+            # The provider takes the variable for one path, and then the cluster for dead.
+            raise KubeconfigError(f"KUBECONFIG lists {len(listed)} files")
         else:
-            files = [Path("~/.kube/config").expanduser()]
-        contexts = sorted({name for file in files for name in _contexts(file)})
-        return cls(str(files[0]) if path else None, tuple(contexts))
+            file = Path(listed[0] if listed else "~/.kube/config").expanduser()
+        return cls(path or None, tuple(sorted(set(_contexts(file)))))
 
 
 def _contexts(file: Path) -> list[str]:

@@ -61,9 +61,7 @@ class Bookinfo(pulumi.ComponentResource):
         self._service(back, "details", ["v1"], {})
         self._service(back, "reviews", ["v1", "v2", "v3"], reviews_env)
         self._page(front)
-        self.url = front.ingress_addresses.apply(
-            lambda addresses: f"http://{addresses[0] if addresses else 'pending'}/productpage"
-        )
+        self.url = front.ingress_addresses.apply(_page_url)
         self.register_outputs({"url": self.url})
 
     def _options(self, cluster: IstioCluster, *depends_on: pulumi.Resource) -> ResourceOptions:
@@ -142,6 +140,11 @@ class Bookinfo(pulumi.ComponentResource):
         routes = {"hosts": ["*"], "gateways": ["bookinfo"], "http": [route]}
         custom_resource(f"{self._name}-gateway", "Gateway", metadata, gateway, options)
         custom_resource(f"{self._name}-page", "VirtualService", metadata, routes, options)
+
+
+def _page_url(addresses: list[str]) -> str:
+    host = addresses[0] if addresses else "pending"
+    return f"http://{f'[{host}]' if ':' in host else host}/productpage"
 
 
 def deployment_spec(

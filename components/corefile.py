@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from . import names
 
@@ -103,7 +104,7 @@ def with_stub_server(text: str, address: str) -> str:
 
 def without_stub_domain(text: str) -> str:
     """Return kube-dns' `stubDomains` without our zone; a text without it comes back as it is."""
-    domains = json.loads(text or "{}")
+    domains = _stub_domains(text)
     if names.SUFFIX not in domains:
         return text
     del domains[names.SUFFIX]
@@ -111,5 +112,15 @@ def without_stub_domain(text: str) -> str:
 
 
 def with_stub_domain(text: str, address: str) -> str:
-    """Return kube-dns' `stubDomains` with our zone (seed, `stubDomains`)."""
-    return json.dumps({**json.loads(text or "{}"), names.SUFFIX: [address]})
+    """Return kube-dns' `stubDomains` with our zone; a text that has it comes back as it is."""
+    domains = _stub_domains(text)
+    if domains.get(names.SUFFIX) == [address]:
+        return text
+    return json.dumps({**domains, names.SUFFIX: [address]})
+
+
+def _stub_domains(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text or "{}"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`stubDomains` of kube-dns is not a JSON object: {text!r}") from error

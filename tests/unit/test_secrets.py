@@ -150,7 +150,6 @@ def test_a_key_is_left_out_when_settings_are_printed(workdir: Path) -> None:
     assert body("a") not in repr(settings)
 
 
-@pytest.mark.xfail(strict=True, reason="config.py does not look for a certificate in the file")
 @pytest.mark.parametrize("cluster", ["a", "b"])
 def test_a_file_without_a_certificate_is_a_mistake_of_the_configuration(
     workdir: Path, try_program: ProgramRunner, cluster: str
