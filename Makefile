@@ -45,11 +45,19 @@ setup: .venv ## Install packages and build the pinned tools
 
 .PHONY: test
 test: setup lint unit ## Run every test
-	@$(PYTHON) -m pytest tests/engine tests/e2e
+	@$(PYTHON) -m pytest tests/lab tests/engine tests/e2e
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit
+
+.PHONY: bench
+bench: setup ## Measure the figures that README.md quotes
+	@$(PYTHON) -m pytest -q -s tests/bench/test_figures.py
+
+.PHONY: soak
+soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
+	@$(PYTHON) -m pytest -q -s tests/bench/test_soak.py
 
 .PHONY: lint
 lint: .venv ## Check style, types and workflows

@@ -1,8 +1,7 @@
 """The host's door to one cluster, a process of its own: `python -m lab.agent INSTANCE CLUSTER`.
 
 It forwards 127.0.0.1:API_PORT to the API server and 127.0.0.1:HTTP_PORT to port 80 of the first
-load balancer address, hands out the addresses (load_balancer.py), and is the DNS server behind
-the cluster's own (no_dns.py).
+load balancer address, and hands out the addresses (load_balancer.py).
 """
 
 import asyncio
@@ -12,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import namespaces, no_dns
+from lab import namespaces
 from lab.instance import Cluster, Instance
 from lab.load_balancer import LoadBalancer
 
@@ -31,7 +30,7 @@ async def serve(cluster: Cluster) -> None:
 
         # From the inter-cluster network, like any client of another cluster.
         http = await _forward(cluster.http_port, namespaces.lan(cluster.instance), first_address)
-        servers += [http.serve_forever(), balancer.run(), no_dns.serve(cluster)]
+        servers += [http.serve_forever(), balancer.run()]
     await asyncio.gather(*servers)
 
 

@@ -21,7 +21,7 @@ def ensure(clusters: Iterable[Cluster], console: Console) -> Mapping[str, Path]:
     """Every binary that the clusters run, by name; built if need be."""
     if folder := os.environ.get(BINARIES_VARIABLE):
         return {path.name: path for path in Path(folder).iterdir()}
-    families = ["kubernetes", "kubectl", "etcd"]
+    families = ["kubernetes", "kubectl", "etcd", "coredns"]
     if not all(cluster.has_node for cluster in clusters):
         families.append("cert-manager")
     try:

@@ -112,8 +112,7 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         )
     for kube in clusters.values():
         for where in (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN):
-            wait = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
-            kube.run("wait", "-n", where, *wait, timeout=130)
+            kube.wait_for_deployments(where)
     made = Mesh(clusters, stack, stack.outputs())
     for name in CLUSTERS:
         made.wait_for_dns(name)

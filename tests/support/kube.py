@@ -58,6 +58,11 @@ class Kube:
         """Apply objects."""
         self.run("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
+    def wait_for_deployments(self, namespace: str) -> None:
+        """Wait until all Deployments of a namespace are available."""
+        wanted = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
+        self.run("wait", "-n", namespace, *wanted, timeout=130)
+
     def shell(self, namespace: str, script: str, timeout: float = 60) -> str:
         """Run a shell script in the client pod of a namespace; return what it prints."""
         target = ["-n", namespace, "deploy/client", "-c", "client", "--", "sh", "-c", script]

@@ -1,0 +1,112 @@
+"""Measure what README.md quotes: `make bench`. Two clusters and Bookinfo, as `make up` makes them.
+
+Times are of this machine; what is compared is measured in turn, in one run, and medians are taken.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pulumi import automation
+
+from tests.conftest import PROJECT, Lab
+from tests.support import workloads
+from tests.support.kube import Kube
+from tests.support.stack import Stack
+from tests.support.wait import until
+
+PREVIEWS = 5
+LOADS = 5
+LOAD = "fortio load -quiet -p 50,99 -json - -qps 200 -c 4 -t 10s"
+URLS = {
+    "sidecar pair": "http://echo.apps.svc.cluster.local:8080/echo",
+    "through the link": "http://echo.apps.svc.b.remote:8080/echo",
+}
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Return how long it takes."""
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Kube, Kube]]:
+    dev = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    config = {key.split(":")[1]: value for key, value in dev.items()}
+    config |= {"istio": lab.istio, "kubeconfig": "kubeconfig"}
+    echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
+    config["clusters"]["b"]["exposes"].append(echo)
+    stack = Stack(tmp_path_factory.mktemp("bench"), lab.kubeconfig, config)
+    kubes = [Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b")]
+    print(f"\nfresh up: {seconds(stack.up):.0f} s")
+    yield stack, kubes[0], kubes[1]
+    for kube in kubes:
+        kube.run("delete", "namespace", workloads.NAMESPACE, "--ignore-not-found", timeout=120)
+    print(f"destroy: {seconds(stack.destroy):.0f} s")
+
+
+def test_resources_by_cluster_and_link(bench: tuple[Stack, Kube, Kube]) -> None:
+    resources = bench[0].stack.export_stack().deployment["resources"]  # type: ignore[index]
+    urns = {resource["urn"] for resource in resources}
+    parents = {resource["urn"]: resource.get("parent") for resource in resources}
+    counts: Counter[str] = Counter()
+    for urn in urns:
+        top = urn
+        while parents.get(parents.get(top)):  # the ancestor right below the stack
+            top = parents[top]
+        counts[f"{top.split('::')[-2].split(':')[-1]} {top.split('::')[-1]}"] += 1
+    print(f"\nresources: {len(urns)}; {dict(sorted(counts.items()))}")
+    assert counts["ClusterLink a_b"] == 15, "7 objects a direction, and the component"
+
+
+def test_preview_against_an_empty_program(bench: tuple[Stack, Kube, Kube], tmp_path: Path) -> None:
+    stack = bench[0]
+    (tmp_path / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text("import pulumi\n")
+    options = automation.LocalWorkspaceOptions(env_vars=stack.env)
+    empty = automation.create_or_select_stack("empty", work_dir=str(tmp_path), opts=options)
+    empty.up()
+    pairs = [(seconds(stack.stack.preview), seconds(empty.preview)) for _ in range(PREVIEWS)]
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(f"\nno-op preview: {ours:.2f} s, empty program {theirs:.2f} s, ratio {ratio:.2f}")
+    assert ratio <= 4, "a reviewer waits for this"
+
+
+def test_latency_through_the_link(bench: tuple[Stack, Kube, Kube]) -> None:
+    _, a, b = bench
+    for kube, name in ((a, "a"), (b, "b")):
+        kube.apply(
+            *workloads.server(name),
+            workloads.service("echo", 8080),
+            workloads.client(workloads.NAMESPACE),
+        )
+    for kube in (a, b):
+        kube.wait_for_deployments(workloads.NAMESPACE)
+    for url in URLS.values():
+        ask = f"curl -s -m 5 -o /dev/null -w '%{{http_code}}' {url}"
+        until(
+            lambda ask=ask: a.shell(workloads.NAMESPACE, ask),  # type: ignore[misc]
+            lambda seen: seen == "200",
+            150,
+            f"{url} does not answer",
+        )
+    p50: dict[str, list[float]] = {name: [] for name in URLS}
+    for _ in range(LOADS):
+        for name, url in URLS.items():
+            result = json.loads(a.shell(workloads.NAMESPACE, f"{LOAD} {url} 2>/dev/null"))
+            assert set(result["RetCodes"]) == {"200"}, f"every request must be answered: {result}"
+            p50[name].append(result["DurationHistogram"]["Percentiles"][0]["Value"] * 1000)
+    local, linked = (statistics.median(values) for values in p50.values())
+    ratio = statistics.median(there / here for here, there in zip(*p50.values(), strict=True))
+    print(f"\np50 at 200 requests/s: {linked:.2f} ms linked, {local:.2f} ms local: {ratio:.2f}")
