@@ -59,7 +59,7 @@ def _wait_for_page(url: str, say: Callable[[str], None]) -> dict[str, str]:
         while True:
             try:
                 answer = client.get(url)
-                parts = _parts(answer.headers.get(SERVED_BY, ""))
+                parts = _parts(answer.headers.get(SERVED_BY, "") if answer.is_success else "")
                 missing = [part for part in PARTS if part not in parts]
                 problem = f"HTTP {answer.status_code}, without {', '.join(missing)}"
             except httpx.HTTPError as error:

@@ -154,6 +154,7 @@ class Instance:
 def write_private(path: Path, content: str | bytes) -> None:
     """Replace a file as a whole (a killed lab leaves no half of it), readable by its owner only."""
     temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # one that is left keeps its mode
     temporary.touch(mode=0o600)
     temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     temporary.rename(path)

@@ -89,6 +89,7 @@ def _drop(content: Json, names: set[str]) -> None:
 
 
 def _save(path: Path, content: Json) -> None:
+    path = path.resolve()  # a link stays one
     write_private(path, dump(content))
     owner = path.parent.stat()  # under sudo the file still belongs to the folder's owner
     os.chown(path, owner.st_uid, owner.st_gid)

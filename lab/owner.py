@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import kubeconfig
 from lab.errors import LabError
-from lab.instance import CHECKOUT, PROJECT, Instance, write_private
+from lab.instance import CHECKOUT, PROJECT, STATE_ROOT, Instance, write_private
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ def claim(instance: Instance, config: Path) -> None:
     """Become the owner of an instance, or fail with whose it is."""
     refuse_others(instance)
     present = read(instance)
+    for other in (Instance(path.name) for path in STATE_ROOT.glob("*/") if path.is_dir()):
+        owner = read(other)
+        # Contexts are named by cluster: one lab's would take the place of the other's.
+        if owner and other != instance and owner.kubeconfig == str(config):
+            raise LabError(f"{config} is lab {other.name!r}'s: name another file with --kubeconfig")
     if present and present.kubeconfig != str(config):
         forget_contexts(instance, present)
     instance.dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "packages":
                 debian.ensure(console=console)
             case "path":
-                print(build.ensure([options.family], console)[options.family])
+                print(*build.ensure([options.family], console).values(), sep="\n")
             case "charts":
                 _link(assets.charts(console), options.directory)
     except ToolError as error:
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("family", nargs="*", help=f"{known}; default: {default}")
-    command = commands.add_parser("path", help="print where the binary of a family is")
+    command = commands.add_parser("path", help="print where the binaries of a family are")
     command.add_argument("family", choices=FAMILIES)
     command = commands.add_parser("charts", help="make Istio's charts found in a directory")
     command.add_argument("directory", type=Path, help="a link to them is made, or renewed, here")

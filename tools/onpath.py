@@ -89,7 +89,10 @@ def _version(path: Path, arguments: Sequence[str]) -> Version:
         return ()
     text = done.stdout
     if text.lstrip().startswith("{"):  # kubectl
-        text = json.loads(text).get("clientVersion", {}).get("gitVersion", "")
+        try:
+            text = json.loads(text).get("clientVersion", {}).get("gitVersion", "")
+        except ValueError:
+            return ()
     return parse(text) if done.returncode == 0 else ()
 
 

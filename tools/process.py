@@ -50,19 +50,18 @@ def run(
     words = [str(word) for word in command]
     # SIGINT rather than SIGKILL: `go` then waits for its compilers and removes its work directory.
     guard = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
-    try:
-        process = subprocess.Popen(
-            guard + words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
-        )
-    except FileNotFoundError:
-        raise ToolError(f"{words[0]} is not installed, or not on PATH") from None
+    if shutil.which(words[0]) is None:
+        raise ToolError(f"{words[0]} is not installed, or not on PATH")
+    process = subprocess.Popen(
+        guard + words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+    )
     assert process.stdout is not None
     lines: list[str] = []
     try:

@@ -77,4 +77,5 @@ def step(console: Console | None, title: str) -> Iterator[Step]:
         ticker.join()
         if work._status is not None:
             work._status.stop()
-    work.console.print(escape(f"{title}: done in {elapsed(work.seconds)}"), highlight=False)
+    done = escape(f"{title}: done in {elapsed(work.seconds)}")
+    work.console.print(done, highlight=False, soft_wrap=True)

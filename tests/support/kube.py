@@ -12,6 +12,7 @@ import yaml
 
 # Written by the cluster itself all the time, or by a controller from something that is listed too.
 VOLATILE = (
+    "apiservices.apiregistration.k8s.io",  # made from CRDs
     "bindings",
     "componentstatuses",
     "customresourcedefinitions.apiextensions.k8s.io",  # Istio's stay, by its own annotation
