@@ -240,22 +240,22 @@ class IstioCluster(pulumi.ComponentResource):
     def _exposures(self, after: Sequence[pulumi.Resource]) -> None:
         cluster, port, peers = self.cluster_name, self.link_port, self._args["peers"]
 
-        def put(kind: str, suffix: str, name: str, spec: dict[str, Any]) -> None:
+        def put(
+            kind: str, suffix: str, name: str, spec: dict[str, Any], *after: pulumi.Resource
+        ) -> pulumi.Resource:
             metadata = {"name": name, "namespace": names.GATEWAY_NAMESPACE}
-            custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, self._options(*after))
+            options = self._options(*after)
+            return custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, options)
 
-        put(
-            "AuthorizationPolicy",
-            "link-policy",
-            "link-port",
-            exposure.policy(cluster, port, peers, self.exposes),
-        )
-        put(
-            "Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, exposure.gateway(cluster, port)
-        )
+        spec = exposure.policy(cluster, port, peers, self.exposes)
+        policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
+        # Nothing is opened before the policy that limits it is there.
+        spec = exposure.gateway(cluster, port)
+        put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
         for (namespace, service), ports in exposure.by_service(self.exposes).items():
             spec = exposure.virtual_service(cluster, ports)
-            put("VirtualService", f"expose-{service}.{namespace}", f"{service}.{namespace}", spec)
+            suffix = f"expose-{service}.{namespace}"
+            put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
 
 
 def _load_balancer_addresses(resources: Sequence[Any] | None) -> Output[list[str]]:

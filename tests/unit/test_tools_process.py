@@ -99,7 +99,6 @@ def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         run(["no-such-program"])
 
 
-@pytest.mark.xfail(reason="behind setpriv it is `exit code 127`, and `run it again`", strict=True)
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 def test_a_missing_program_is_named_behind_setpriv_too() -> None:
     with pytest.raises(ToolError, match="no-such-program is not installed, or not on PATH"):
@@ -204,7 +203,6 @@ def test_a_long_detail_stays_one_line() -> None:
     assert len(text.getvalue().splitlines()) == 3
 
 
-@pytest.mark.xfail(reason="the last line is printed without soft_wrap", strict=True)
 def test_a_long_title_stays_one_line() -> None:
     console, text = plain(width=20)
     with step(console, "Debian packages " + "word " * 20):
