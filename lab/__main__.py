@@ -34,7 +34,8 @@ def _up(instance: Instance, arguments: argparse.Namespace, console: Console) -> 
     present = owner.read(instance)
     default = Path(present.kubeconfig) if present else instance.default_kubeconfig
     config = arguments.kubeconfig.absolute() if arguments.kubeconfig else default
-    up(instance, arguments.names or DEFAULT_CLUSTERS, config, console)
+    present_names = [cluster.name for cluster in instance.clusters()]
+    up(instance, arguments.names or present_names or DEFAULT_CLUSTERS, config, console)
     return 0 if status(instance, console) else 1
 
 
@@ -70,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     start = command("up", _up, "Start clusters, or what of them is dead, and wait until Ready.")
-    start.add_argument("names", nargs="*", metavar="NAME", help="clusters (default: a b root)")
+    start.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="clusters (default: those there are, else a b root)",
+    )
     start.add_argument(
         "--kubeconfig",
         type=Path,

@@ -43,7 +43,8 @@ def status(instance: Instance, console: Console) -> bool:
         console.print(f"[red]dead: {line}", highlight=False)
     well = not all_dead and all(state == "ready" for state in states)
     if not well:
-        console.print("`python -m lab up` starts what is dead; logs: ", end="", highlight=False)
+        again = f"`python -m lab up --instance {instance.name}` starts what is dead; logs: "
+        console.print(again, end="", highlight=False)
         console.print(f"{instance.dir}/clusters/*/var/log", highlight=False, soft_wrap=True)
     return well
 

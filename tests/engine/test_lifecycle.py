@@ -15,6 +15,7 @@ import pytest
 from pulumi.automation import CommandError
 
 from tests.conftest import Lab
+from tests.support import pki
 from tests.support.kube import Kube
 from tests.support.stack import Stack
 
@@ -148,5 +149,10 @@ def test_destroy_leaves_the_clusters_as_they_were(life: Life) -> None:
         assert kube.snapshot() == life.before[name], f"cluster {name} must be as it was"
 
 
-def test_up_works_after_destroy(life: Life) -> None:
+def test_up_works_after_destroy_also_with_certificates_of_the_users_own(life: Life) -> None:
+    root = pki.write(life.stack.directory / "pki", ["a", "b"])
+    life.stack.configure({**life.config, "rootCa": {"directory": "pki"}})
     assert life.stack.up().keys() <= {"create", "same"}
+    for name in ("a", "b"):
+        served = life.clusters[name].get("configmap", "istio-ca-root-cert", "-n", "default")
+        assert served["data"]["root-cert.pem"].strip() == root.strip(), "istiod uses the given CA"
