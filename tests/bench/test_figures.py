@@ -104,7 +104,7 @@ def test_latency_through_the_link(bench: tuple[Stack, Kube, Kube]) -> None:
     p50: dict[str, list[float]] = {name: [] for name in URLS}
     for _ in range(LOADS):
         for name, url in URLS.items():
-            result = json.loads(a.shell(workloads.NAMESPACE, f"{LOAD} {url} 2>/dev/null"))
+            result = json.loads(a.shell(workloads.NAMESPACE, f"{LOAD} {url}", check=True))
             assert set(result["RetCodes"]) == {"200"}, f"every request must be answered: {result}"
             p50[name].append(result["DurationHistogram"]["Percentiles"][0]["Value"] * 1000)
     local, linked = (statistics.median(values) for values in p50.values())

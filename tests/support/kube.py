@@ -64,10 +64,12 @@ class Kube:
         wanted = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
         self.run("wait", "-n", namespace, *wanted, timeout=130)
 
-    def shell(self, namespace: str, script: str, timeout: float = 60) -> str:
+    def shell(
+        self, namespace: str, script: str, timeout: float = 60, *, check: bool = False
+    ) -> str:
         """Run a shell script in the client pod of a namespace; return what it prints."""
         target = ["-n", namespace, "deploy/client", "-c", "client", "--", "sh", "-c", script]
-        return self.run("exec", *target, check=False, timeout=timeout).stdout.strip()
+        return self.run("exec", *target, check=check, timeout=timeout).stdout.strip()
 
     def snapshot(self) -> dict[str, Any]:
         """Return every object's data, spec and rules, to compare before with after.
