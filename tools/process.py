@@ -49,7 +49,10 @@ def run(
     """
     words = [str(word) for word in command]
     # SIGINT rather than SIGKILL: `go` then waits for its compilers and removes its work directory.
-    guard = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+    # What a shell starts in the background ignores SIGINT, and so would the command.
+    guard = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "INT"]
+    if shutil.which("setpriv") is None:
+        guard = []
     if shutil.which(words[0]) is None:
         raise ToolError(f"{words[0]} is not installed, or not on PATH")
     process = subprocess.Popen(
