@@ -1,4 +1,6 @@
-"""Measure what README.md quotes: `make bench`. Two clusters and Bookinfo, as `make up` makes them.
+"""Measure what README.md quotes: `make bench`. Two linked clusters, as `make up` makes them.
+
+Without Bookinfo: the sample is not what a reviewer waits for.
 
 Times are of this machine; what is compared is measured in turn, in one run, and medians are taken.
 """
@@ -24,7 +26,7 @@ from tests.support.stack import Stack
 from tests.support.wait import until
 
 PREVIEWS = 5
-LOADS = 5
+LOADS = 3
 LOAD = "fortio load -quiet -p 50,99 -json - -qps 200 -c 4 -t 10s"
 URLS = {
     "sidecar pair": "http://echo.apps.svc.cluster.local:8080/echo",
@@ -46,6 +48,7 @@ def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     config |= {"istio": lab.istio, "kubeconfig": "kubeconfig"}
     echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
     config["clusters"]["b"]["exposes"].append(echo)
+    del config["bookinfo"]
     stack = Stack(tmp_path_factory.mktemp("bench"), lab.kubeconfig, config)
     kubes = [Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b")]
     print(f"\nfresh up: {seconds(stack.up):.0f} s")
