@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from components.bookinfo import HTTP_PORT, NAMESPACE, PORT
 from config_parser import Section
 from settings import Bookinfo, Cluster
 
 EXPOSES = {"frontend": ("ratings",), "backend": ("details", "reviews")}
-NAMESPACE = "bookinfo"
-PORT = 9080
-HTTP_PORT = 80
 
 
 def parse(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
