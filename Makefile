@@ -34,8 +34,11 @@ down: .venv ## Remove the lab: clusters, state, everything but the cache of buil
 	@rm -rf .lab
 
 .PHONY: lab
-lab: setup ## Start the lab's clusters only
+lab: setup ## Start the lab's clusters only, and give the deployer its rights there
 	@$(PYTHON) -m lab up
+	@eval "$$($(PYTHON) -m tools env)"; for to in a/mesh b/mesh root/root; do \
+		kubectl --kubeconfig .lab/kubeconfig --context "lab-$${to%/*}" apply -f "docs/rbac/$${to#*/}.yaml" >/dev/null; \
+	done
 
 .PHONY: setup
 setup: .venv ## Install packages and build the pinned tools

@@ -5,51 +5,48 @@ from pathlib import Path
 
 import pulumi
 
+import arguments
 import config
 import providers
-from components import Bookinfo, ClusterLink, IstioCluster, RemoteDns, RootCa, names
+from components import (
+    Bookinfo,
+    ClusterLink,
+    EgressPolicy,
+    IstioCluster,
+    RemoteDns,
+    RootCa,
+    names,
+    trust_phase,
+)
 
 settings = config.load(pulumi.Config(), Path.cwd())
 
-cacerts = {name: c.cacerts and asdict(c.cacerts) for name, c in settings.clusters.items()}
+cacerts = arguments.cacerts(settings)
 if settings.root_ca:
-    root = asdict(settings.root_ca)
-    provider = providers.make("root_ca", settings.kubeconfig, root.pop("context"))
-    cacerts = RootCa("root-ca", {**root, "clusters": [*settings.clusters]}, provider).cacerts
+    provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
+    cacerts = RootCa("root-ca", arguments.root_ca(settings), provider).cacerts
+guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts))
 
 clusters = {}
 for name, cluster in settings.clusters.items():
-    args = {
-        "access": {"kubeconfig": settings.kubeconfig, "context": cluster.context},
-        "istio": asdict(settings.istio),
-        "cacerts": cacerts[name],
-        "trust_domain": cluster.trust_domain,
-        "link_port": cluster.link_port,
-        "http_ports": cluster.http_ports,
-        "replicas": cluster.replicas,
-        "exposes": [asdict(exposed) for exposed in cluster.exposes],
-        "peers": {peer: settings.clusters[peer].trust_domain for peer in cluster.peers},
-    }
+    args = arguments.istio_cluster(settings, name, cacerts[name], guard)
     provider = providers.make(name, settings.kubeconfig, cluster.context)
     clusters[name] = IstioCluster(name, args, provider)
 
 zones = {name: {} for name in clusters}
 for first, second in settings.links:
-    pair = (clusters[first], clusters[second])
-    address = settings.remote_dns.address
-    link = ClusterLink(names.link_name(first, second), {"clusters": pair, "dummy_address": address})
+    args = arguments.cluster_link(settings, clusters[first], clusters[second])
+    link = ClusterLink(names.link_name(first, second), args)
     zones[first][second], zones[second][first] = link.zones[first], link.zones[second]
 
 for name, cluster in settings.clusters.items():
-    dns = {
-        "image": settings.remote_dns.image,
-        "replicas": cluster.replicas,
-        "zones": zones[name],
-        "mode": cluster.dns,
-        "access": {"kubeconfig": settings.kubeconfig, "context": cluster.context},
-    }
+    addresses = {peer: clusters[peer].ingress_addresses for peer in cluster.peers}
     if cluster.peers:
-        RemoteDns(f"{name}-dns", dns, clusters[name].provider)
+        args = arguments.remote_dns(settings, name, zones[name])
+        RemoteDns(f"{name}-dns", args, clusters[name].provider)
+    if cluster.network_policy:
+        args = {"namespaces": cluster.network_policy, "addresses": addresses}
+        EgressPolicy(f"{name}-egress-policy", args, clusters[name].provider)
 
 if settings.bookinfo:
     bookinfo = asdict(settings.bookinfo)

@@ -1,7 +1,8 @@
 """The stack's configuration: typed, checked as a whole, free of Pulumi resources.
 
 `load()` reads the `istio-multicluster:` keys of the stack file, the kubeconfig and, where the user
-brings certificates, their files. All mistakes are reported together as one `ConfigError`.
+brings certificates, their files. All mistakes are reported together as one `ConfigError`. Values
+that the stack file keeps encrypted arrive in plain text here; no message quotes them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,30 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 import config_bookinfo
-from components import certificates, names
+import config_root_ca
+from components import names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Exposed, Istio, RemoteDns, RootCa, Settings
+from settings import CaCerts, Cluster, Exposed, Istio, RemoteDns, Settings
 
 PROJECT = "istio-multicluster"
-KEYS = ("kubeconfig", "clusters", "links", "rootCa", "istio", "remoteDns", "bookinfo")
-
-CACERTS_FILES = ("ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem")
-"""The Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert)."""
-KEY_FILE = "ca-key.pem"
+KEYS = (
+    "kubeconfig",
+    "clusters",
+    "links",
+    "rootCa",
+    "callerIdentity",
+    "istio",
+    "remoteDns",
+    "bookinfo",
+)
 
 DNS_MODES = ("coredns", "kube-dns", "none")
 
@@ -94,12 +102,14 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     kubeconfig = _kubeconfig(top, directory, environ, problems)
     sections = _cluster_sections(top)
     links = _links(top.take("links"), sorted(sections), problems)
-    root_section = top.section("rootCa")
-    root_ca, pki = _root_ca(root_section, bool(links), kubeconfig, directory)
+    root_ca = config_root_ca.parse(
+        top.section("rootCa"), sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
+    )
     clusters = {
-        name: _cluster(name, section, links, kubeconfig, pki)
+        name: _cluster(name, section, links, kubeconfig, root_ca.cacerts.get(name))
         for name, section in sorted(sections.items())
     }
+    caller_identity = top.flag("callerIdentity")
     istio = _istio(top.section("istio"))
     remote_dns = _remote_dns(top.section("remoteDns"))
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
@@ -111,7 +121,9 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         kubeconfig=kubeconfig.path,
         clusters=clusters,
         links=links,
-        root_ca=root_ca,
+        root_ca=root_ca.root_ca,
+        warn_days=root_ca.warn_days,
+        caller_identity=caller_identity,
         istio=istio,
         remote_dns=remote_dns,
         bookinfo=bookinfo,
@@ -127,14 +139,6 @@ def _kubeconfig(
     except KubeconfigError as error:
         problems.add("kubeconfig", str(error), "name one readable kubeconfig file")
         return Kubeconfig(path or None, None)
-
-
-def _check_context(section: Section, kubeconfig: Kubeconfig) -> str:
-    context = section.text("context", required="name a context of the kubeconfig")
-    if context and kubeconfig.contexts is not None and context not in kubeconfig.contexts:
-        known = ", ".join(kubeconfig.contexts) or "none"
-        section.bad("context", f"{context!r} is not in the kubeconfig", f"it has: {known}")
-    return context
 
 
 def _cluster_sections(top: Section) -> dict[str, Section]:
@@ -184,66 +188,22 @@ def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[s
     return tuple(sorted(links))
 
 
-def _root_ca(
-    section: Section, needed: bool, kubeconfig: Kubeconfig, directory: Path
-) -> tuple[RootCa | None, Path | None]:
-    """Return where the cluster CAs are issued, or the directory with the user's own."""
-    pki = section.text("directory")
-    has_context = "context" in section.keys()  # noqa: SIM118 - Section is not a mapping
-    namespace = section.label("namespace", "istio-root-ca")
-    lifetime = section.integer("lifetimeDays", 90, low=1, high=3650, noun="a number of days")
-    renew = section.integer("renewBeforeDays", 30, low=1, high=3650, noun="a number of days")
-    if renew >= lifetime:
-        fix = f"renew before the end of the {lifetime} days of rootCa.lifetimeDays"
-        section.bad("renewBeforeDays", f"{renew} is too long", fix)
-    if pki and has_context:
-        section.bad("directory", "stands beside `context`", "keep one source of certificates")
-    if pki:
-        section.take("context")
-        section.finish()
-        return None, (directory / Path(pki).expanduser()).resolve()
-    if not has_context:
-        section.finish()
-        if needed:
-            section.problems.add(
-                "rootCa",
-                "is missing, and linked clusters need a shared root of trust",
-                "set `context` of a cluster that runs cert-manager, or `directory` of certificates",
-            )
-        return None, None
-    context = _check_context(section, kubeconfig)
-    section.finish()
-    return RootCa(context, namespace, lifetime, renew), None
-
-
-def _cacerts(name: str, pki: Path, section: Section) -> CaCerts | None:
-    contents = []
-    for file in CACERTS_FILES:
-        path = pki / name / file
-        try:
-            text = path.read_text(encoding="ascii")
-            if file != KEY_FILE and not certificates.pem_certificates(text):
-                fix = "put a PEM certificate there"
-                section.problems.add("rootCa.directory", f"{path} holds no certificate", fix)
-            contents.append(text)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a PEM file"
-            fix = f"rootCa.directory needs {', '.join(CACERTS_FILES)} for each cluster"
-            section.problems.add("rootCa.directory", f"{path} cannot be read ({reason})", fix)
-    return CaCerts(*contents) if len(contents) == len(CACERTS_FILES) else None
-
-
 def _cluster(
     name: str,
     section: Section,
     links: tuple[tuple[str, str], ...],
     kubeconfig: Kubeconfig,
-    pki: Path | None,
+    cacerts: CaCerts | None,
 ) -> Cluster:
     peers = tuple(sorted({other for link in links if name in link for other in link} - {name}))
     cluster = Cluster(
         name=name,
-        context=_check_context(section, kubeconfig),
+        context=section.member(
+            "context",
+            kubeconfig.contexts,
+            required="name a context of the kubeconfig",
+            whole="the kubeconfig",
+        ),
         trust_domain=section.text(
             "trustDomain",
             names.trust_domain(name),
@@ -256,7 +216,8 @@ def _cluster(
         replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
         exposes=_exposes(section, peers),
         peers=peers,
-        cacerts=_cacerts(name, pki, section) if pki else None,
+        cacerts=cacerts,
+        network_policy=_namespaces(section, "networkPolicy"),
     )
     if cluster.link_port in cluster.http_ports:
         section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")
@@ -277,6 +238,17 @@ def _http_ports(section: Section) -> tuple[int, ...]:
     keys = [f"httpPorts[{index}]" for index in range(len(ports))]
     numbered = Section(dict(zip(keys, ports, strict=True)), section.path, section.problems)
     return tuple(sorted({_port(numbered, key, 80) for key in keys}))
+
+
+def _namespaces(section: Section, key: str) -> tuple[str, ...]:
+    written = section.items(key)
+    # A section of its own, so that each name is checked like any other.
+    keys = [f"{key}[{index}]" for index in range(len(written))]
+    numbered = Section(dict(zip(keys, written, strict=True)), section.path, section.problems)
+    found = [numbered.label(item, required="name a namespace") for item in keys]
+    for name in duplicates(filter(None, found), str):
+        section.bad(key, f"{name!r} is listed twice", "remove one of the two")
+    return tuple(sorted(set(found)))
 
 
 def _exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
@@ -319,18 +291,28 @@ def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
 
 def _istio(section: Section) -> Istio:
     values = section.section("values")
+    images = section.section("images")
     repository = section.text("repository", "https://istio-release.storage.googleapis.com/charts")
     istio = Istio(
         version=section.text("version", "1.31.0"),
         repository=repository,
         hub=section.text("hub"),
+        istiod_image=_image(images, "istiod"),
+        proxy_image=_image(images, "proxy"),
         base_values=values.mapping("base"),
         istiod_values=values.mapping("istiod"),
         gateway_values=values.mapping("gateway"),
     )
     values.finish()
+    images.finish()
     section.finish()
     return istio
+
+
+def _image(section: Section, key: str) -> str:
+    """Read a whole image reference: the charts take one with a slash in it as it is."""
+    fix = "give a whole reference, e.g. registry.example.com/istio/pilot@sha256:…"
+    return section.text(key, pattern=r"[^/\s]+(/[^/\s]+)+", fix=fix)
 
 
 def _remote_dns(section: Section) -> RemoteDns:
@@ -369,11 +351,4 @@ def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:
             f"clusters.{cluster.name}.context",
             f"{cluster.context!r} is another cluster's too",
             "each cluster needs a context of its own",
-        )
-    roots = {c.name: c.cacerts.root_cert.strip() for c in clusters.values() if c.cacerts}
-    for name in (name for name in roots if roots[name] != next(iter(roots.values()))):
-        problems.add(
-            "rootCa.directory",
-            f"root-cert.pem of {name!r} differs from that of {next(iter(roots))!r}",
-            "linked clusters need one root of trust",
         )

@@ -13,6 +13,18 @@ from typing import Any
 # RFC 1123 label, what Kubernetes accepts as the name of a namespace or a Service.
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
+REDACTED = "(private key, not shown)"
+_PRIVATE_KEY = re.compile(
+    r"-*BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(END [A-Z0-9 ]*PRIVATE KEY-*|\Z)", re.DOTALL
+)
+# Base64 of `-----BEGIN`, with all to the end of the quoted value: it can be folded in any way.
+_ENCODED = re.compile(r"LS0tLS1CRUdJTi[^'\"]*")
+
+
+def redact(text: str) -> str:
+    """Return the text without private keys in it, PEM or base64 of that."""
+    return _ENCODED.sub(REDACTED, _PRIVATE_KEY.sub(REDACTED, text))
+
 
 class Problems:
     """The mistakes found so far, in the order in which they were met."""
@@ -28,21 +40,34 @@ class Problems:
             what: what is wrong, with the value.
             fix: what to write instead.
         """
-        self.messages.append(f"{path}: {what}; {fix}")
+        # A second lock: nothing below here should hand over a secret, see `Section.secret`.
+        self.messages.append("; ".join((redact(f"{path}: {what}"), redact(fix))))
 
 
 class Section:
-    """A mapping of the configuration; each key is read once, what is left over is unknown."""
+    """A mapping of the configuration; each key is read once, what is left over is unknown.
 
-    def __init__(self, value: Any, path: str, problems: Problems) -> None:
+    Args:
+        value: the mapping.
+        path: where it is.
+        problems: where mistakes go.
+        secret: no message may quote a value of it, or of a section in it.
+    """
+
+    def __init__(self, value: Any, path: str, problems: Problems, *, secret: bool = False) -> None:
         self.path = path
         self.problems = problems
+        self._secret = secret
         self._unread: dict[str, Any] = {}
         self._read: list[str] = []
         if isinstance(value, Mapping):
             self._unread = {str(key): item for key, item in value.items()}
         elif value is not None:
-            problems.add(path, f"{value!r} is not a mapping", "write `key: value` lines under it")
+            what = f"{self._shown(value)} is not a mapping"
+            problems.add(path, what, "write `key: value` lines under it")
+
+    def _shown(self, value: Any) -> str:
+        return "the value" if self._secret else repr(value)
 
     def at(self, key: str) -> str:
         """Return the path of `key`."""
@@ -55,6 +80,10 @@ class Section:
     def keys(self) -> list[str]:
         """Return the keys not read yet, as the user wrote them."""
         return list(self._unread)
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` has a value that is not read yet."""
+        return self._unread.get(key) is not None
 
     def take(self, key: str) -> Any:
         """Return the raw value of `key`, None when it is not there."""
@@ -79,8 +108,40 @@ class Section:
                 self.bad(key, "is missing", required)
             return default
         if not isinstance(value, str) or (pattern and not re.fullmatch(pattern, value)):
-            self.bad(key, f"{value!r} is not valid", fix or "give a string")
+            self.bad(key, f"{self._shown(value)} is not valid", fix or "give a string")
             return default
+        return value
+
+    def secret_text(self, key: str, *, required: str = "") -> str:
+        """Read a string that no message may quote; empty when absent or blank.
+
+        Args:
+            key: the key.
+            required: when not empty, the key must be there; this is the fix to show.
+        """
+        value = self.take(key)
+        if value is not None and not isinstance(value, str):
+            self.bad(key, "is not a text", "give a string")
+            return ""
+        if value and value.strip():
+            return value
+        if required:
+            self.bad(key, "is missing", required)
+        return ""
+
+    def member(self, key: str, members: Sequence[str] | None, *, required: str, whole: str) -> str:
+        """Read a string that has to be one of `members`.
+
+        Args:
+            key: the key.
+            members: what is allowed; None: that is not known, so everything is.
+            required: the fix to show when the key is not there.
+            whole: what the members are of, for the message.
+        """
+        value = self.text(key, required=required)
+        if value and members is not None and value not in members:
+            what = f"{self._shown(value)} is not in {whole}"
+            self.bad(key, what, f"it has: {', '.join(members) or 'none'}")
         return value
 
     def label(self, key: str, default: str = "", *, required: str = "") -> str:
@@ -99,7 +160,8 @@ class Section:
         if value is None:
             return default
         if value not in options:
-            self.bad(key, f"{value!r} is unknown", f"use one of {', '.join(options)}")
+            what = f"{self._shown(value)} is unknown"
+            self.bad(key, what, f"use one of {', '.join(options)}")
             return default
         return str(value)
 
@@ -113,29 +175,38 @@ class Section:
                 self.bad(key, "is missing", required)
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            what = f"{value!r} is not {noun}" if noun else f"{value!r} is not valid"
+            what = f"{self._shown(value)} is not {noun or 'valid'}"
             self.bad(key, what, f"give a whole number from {low} to {high}")
             return default
         return value
 
-    def section(self, key: str) -> Section:
-        """Read a mapping, empty when absent."""
-        return Section(self.take(key), self.at(key), self.problems)
+    def flag(self, key: str) -> bool:
+        """Read `true` or `false`; false when absent."""
+        value = self.take(key)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        self.bad(key, f"{self._shown(value)} is not valid", "write `true` or `false`")
+        return False
+
+    def section(self, key: str, *, secret: bool = False) -> Section:
+        """Read a mapping, empty when absent; `secret`: no message may quote a value of it."""
+        return Section(self.take(key), self.at(key), self.problems, secret=self._secret or secret)
 
     def sections(self, key: str) -> list[Section]:
         """Read a list of mappings, empty when absent."""
         return [
-            Section(item, f"{self.at(key)}[{index}]", self.problems)
+            Section(item, f"{self.at(key)}[{index}]", self.problems, secret=self._secret)
             for index, item in enumerate(self.items(key))
         ]
 
-    def items(self, key: str) -> list[Any]:
-        """Read a list, empty when absent."""
+    def items(self, key: str, default: Sequence[Any] = ()) -> list[Any]:
+        """Read a list."""
         value = self.take(key)
         if value is None:
-            return []
+            return list(default)
         if not isinstance(value, list):
-            self.bad(key, f"{value!r} is not a list", "write `- item` lines under it")
+            what = f"{self._shown(value)} is not a list"
+            self.bad(key, what, "write `- item` lines under it")
             return []
         return value
 
@@ -145,7 +216,8 @@ class Section:
         if value is None:
             return {}
         if not isinstance(value, Mapping):
-            self.bad(key, f"{value!r} is not a mapping", "write `key: value` lines under it")
+            what = f"{self._shown(value)} is not a mapping"
+            self.bad(key, what, "write `key: value` lines under it")
             return {}
         return dict(value)
 

@@ -20,12 +20,14 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class CaCerts:
-    """A cluster CA that the user brings: the four files of Istio's Secret `cacerts`."""
+    """A cluster CA that the user brings: the files of Istio's Secret `cacerts`."""
 
     ca_cert: str
     ca_key: str = field(repr=False)
     cert_chain: str
     root_cert: str
+    ca_crl: str = ""
+    """Revocation lists, PEM: of the root and of every cluster CA under it; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,29 @@ class Cluster:
     peers: tuple[str, ...]
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts | None
+    network_policy: tuple[str, ...]
+    """Namespaces whose pods must not call remote ingress gateways themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One root of trust on the root cluster."""
+
+    name: str
+    """Names its objects there, and what it signs."""
+    issuer: str
+    """The user's own cert-manager issuer; empty: a self-signed root that the program makes."""
+    issuer_kind: str
+    """`ClusterIssuer` or `Issuer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertManager:
+    """cert-manager, when the program is to install it on the root cluster."""
+
+    version: str
+    repository: str
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +77,16 @@ class RootCa:
 
     context: str
     namespace: str
+    roots: tuple[Root, ...]
+    """All are trusted, the first signs: `[old]`, `[old, new]`, `[new, old]`, `[new]` rotate it."""
     lifetime_days: int
     renew_before_days: int
+    cert_manager: CertManager | None
+    """None: it runs there already."""
+    revoked: tuple[str, ...] | None
+    """Serial numbers (lower-case hex) of cluster CAs that nobody trusts any more; None: no list."""
+    openssl_image: str
+    """Image with `sh` and `openssl`, for the Job that signs the revocation list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +96,9 @@ class Istio:
     version: str
     repository: str
     hub: str
+    istiod_image: str
+    proxy_image: str
+    """Whole image references, with digests; empty: by `hub` and `version`."""
     base_values: Mapping[str, Any]
     istiod_values: Mapping[str, Any]
     gateway_values: Mapping[str, Any]
@@ -94,6 +130,11 @@ class Settings:
     clusters: Mapping[str, Cluster]
     links: tuple[tuple[str, str], ...]
     root_ca: RootCa | None
+    """None: the user brings certificates (`Cluster.cacerts`), or there is no link."""
+    warn_days: int
+    """`up` warns when a certificate has fewer days left."""
+    caller_identity: bool
+    """Tell the called cluster which workload calls."""
     istio: Istio
     remote_dns: RemoteDns
     bookinfo: Bookinfo | None

@@ -2,8 +2,9 @@
 
 from .bookinfo import Bookinfo
 from .cluster_link import ClusterLink
+from .egress_policy import EgressPolicy
 from .istio_cluster import IstioCluster
 from .remote_dns import RemoteDns
 from .root_ca import RootCa
 
-__all__ = ["Bookinfo", "ClusterLink", "IstioCluster", "RemoteDns", "RootCa"]
+__all__ = ["Bookinfo", "ClusterLink", "EgressPolicy", "IstioCluster", "RemoteDns", "RootCa"]

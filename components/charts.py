@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi import Input
-
 from . import names
 
 Values = dict[str, Any]
 
 TIMEOUT_SECONDS = 600
 """Longest wait for a chart's objects to become ready, the same as Pulumi's own for a Deployment."""
+
+
+SECCOMP = {"type": "RuntimeDefault"}
 
 
 def merge(*layers: Mapping[str, Any]) -> Values:
@@ -49,32 +50,66 @@ def istiod_values(
     user: Mapping[str, Any],
     *,
     trust_domain: str,
-    root_fingerprint: Input[str],
+    plugged: bool,
     replicas: int,
-    hub: str,
-    version: str,
+    images: Mapping[str, str],
 ) -> Values:
     """Return the values of the chart `istiod`.
 
     Args:
         user: the user's own values.
         trust_domain: the cluster's trust domain.
-        root_fingerprint: of the root in `cacerts`, `none` without: istiod reads the Secret at its
-            start only if it is there, so one that appears later has to restart it.
+        plugged: whether there is a Secret `cacerts`. istiod reads it at its start only if it is
+            there, and signs with a root of its own if not: so its pods are made to need it.
         replicas: the least number of istiod pods; above 1 the chart adds a PodDisruptionBudget.
-        hub: image registry and prefix, empty for the chart's own.
-        version: image tag, used when `hub` is set.
+        images: `hub`, `tag`, `istiod` and `proxy`; each may be empty for the chart's own.
     """
-    defaults: Values = {"autoscaleMin": replicas, "replicaCount": replicas}
-    images = {"global": {"hub": hub, "tag": version}} if hub else {}
-    ours = {
-        "meshConfig": {"trustDomain": trust_domain},
-        "podAnnotations": {"istio-multicluster/root-fingerprint": root_fingerprint},
+    defaults: Values = {
+        "autoscaleMin": replicas,
+        "replicaCount": replicas,
+        "seccompProfile": SECCOMP,
+        # No port without TLS, and no debug interface on one: proxies use 15012.
+        "extraContainerArgs": ["--grpcAddr="],
+        "env": {"ENABLE_DEBUG_ON_HTTP": "false"},
     }
-    return merge(defaults, images, user, ours)
+    ours: Values = {
+        "meshConfig": {
+            "trustDomain": trust_domain,
+            # With it and ISTIO_MULTIROOT_MESH a proxy takes a bundle of roots and a new one while
+            # it runs. Both have to be there before a root is rotated.
+            "defaultConfig": {"proxyMetadata": {"PROXY_CONFIG_XDS_AGENT": "true"}},
+        },
+        "env": {"ISTIO_MULTIROOT_MESH": "true"},
+    }
+    if plugged:
+        volume = {"name": "cacerts-required", "secret": {"secretName": "cacerts"}}
+        mount = {"name": "cacerts-required", "mountPath": "/etc/cacerts-required", "readOnly": True}
+        ours["volumes"] = [*(user.get("volumes") or ()), volume]
+        ours["volumeMounts"] = [*(user.get("volumeMounts") or ()), mount]
+    return merge(defaults, _images(images), user, ours)
 
 
-def gateway_values(user: Mapping[str, Any], *, service: Mapping[str, Any], replicas: int) -> Values:
+def _images(images: Mapping[str, str]) -> Values:
+    """Return the values that say which images; one with a slash is taken as it is."""
+    values: Values = {}
+    if images["hub"]:
+        values["global"] = {"hub": images["hub"], "tag": images["tag"]}
+    if images["istiod"]:
+        values["image"] = images["istiod"]
+    if images["proxy"]:
+        proxies = {"proxy": {"image": images["proxy"]}, "proxy_init": {"image": images["proxy"]}}
+        values = merge(values, {"global": proxies})
+    return values
+
+
+def gateway_values(
+    user: Mapping[str, Any],
+    *,
+    service: Mapping[str, Any],
+    replicas: int,
+    secrets: bool,
+    revocation: str,
+) -> Values:
     """Return the values of the chart `gateway`.
 
     Args:
@@ -82,14 +117,27 @@ def gateway_values(user: Mapping[str, Any], *, service: Mapping[str, Any], repli
         service: type, annotations and ports of the Service; the user's values cannot change the
             ports, and the chart's own would open 80 and 443.
         replicas: the least number of pods; above 1 the chart adds a PodDisruptionBudget.
+        secrets: whether it may read Secrets of its namespace, which only certificates for
+            north-south traffic (`credentialName`) need.
+        revocation: what is revoked; another value restarts the pods, which ends the connections
+            that were made before.
     """
     defaults: Values = {
         "service": service,
         "replicaCount": replicas,
         "autoscaling": {"minReplicas": replicas},
         "podDisruptionBudget": {"minAvailable": 1},
+        "rbac": {"enabled": secrets},
+        # The chart's own and the profile, without which a restricted namespace takes no pod.
+        "securityContext": {
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+            "seccompProfile": SECCOMP,
+        },
     }
-    return merge(defaults, user, {"service": {"ports": service["ports"]}})
+    ours: Values = {"service": {"ports": service["ports"]}}
+    if revocation:
+        ours["podAnnotations"] = {"istio-multicluster/revocation": revocation}
+    return merge(defaults, user, ours)
 
 
 def service_port(name: str, port: int) -> Values:

@@ -20,6 +20,8 @@ class ClusterLinkArgs(TypedDict):
     """The two clusters, in either order."""
     dummy_address: str
     """IPv4 address that names of exposed services resolve to; no packet ever reaches it."""
+    caller_identity: bool
+    """Tell the target which workload of the source calls."""
 
 
 class ClusterLink(pulumi.ComponentResource):
@@ -43,13 +45,15 @@ class ClusterLink(pulumi.ComponentResource):
         first, second = sorted(args["clusters"], key=lambda cluster: cluster.cluster_name)
         self.zones = {}
         for source, target in ((first, second), (second, first)):
-            self._route(name, source, target)
+            self._route(name, source, target, args["caller_identity"])
             self.zones[source.cluster_name] = self._zone(
                 name, source, target, args["dummy_address"]
             )
         self.register_outputs({})
 
-    def _route(self, name: str, source: IstioCluster, target: IstioCluster) -> None:
+    def _route(
+        self, name: str, source: IstioCluster, target: IstioCluster, caller_identity: bool
+    ) -> None:
         """Make the Istio objects on the source of one direction."""
         peer = target.cluster_name
 
@@ -80,7 +84,13 @@ class ClusterLink(pulumi.ComponentResource):
         put("ServiceEntry", "services", direction.zone_entry(peer, allowed))
         put("Gateway", "egress", direction.egress_gateway(peer, source.link_port))
         put("DestinationRule", "egress", direction.egress_rule(peer, source.link_port))
-        route = direction.route(peer, f"{peer}-egress", source.link_port, target.link_port)
+        route = direction.route(
+            peer,
+            f"{peer}-egress",
+            source.link_port,
+            target.link_port,
+            caller_identity=caller_identity,
+        )
         put("VirtualService", "services", route)
 
     def _zone(

@@ -101,7 +101,9 @@ def egress_rule(target: str, link_port: int) -> Spec:
     return {"host": EGRESS_HOST, "subsets": [subset]}
 
 
-def route(target: str, gateway: str, source_port: int, target_port: int) -> Spec:
+def route(
+    target: str, gateway: str, source_port: int, target_port: int, *, caller_identity: bool
+) -> Spec:
     """Return the VirtualService for both hops (seed: `b-virtual-service`).
 
     Args:
@@ -109,6 +111,8 @@ def route(target: str, gateway: str, source_port: int, target_port: int) -> Spec
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
         source_port: the source's link port, where the egress gateway listens.
         target_port: the target's link port, where its ingress gateway listens.
+        caller_identity: tell the target which workload calls; whatever that workload itself wrote
+            into the header is overwritten.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"
 
@@ -116,12 +120,15 @@ def route(target: str, gateway: str, source_port: int, target_port: int) -> Spec
         to = {**destination, "port": {"number": port}}
         return {"match": [{"gateways": [at]}], "route": [{"destination": to}]}
 
+    out = hop(gateway, {"host": names.ingress_host(target)}, target_port)
+    if caller_identity:
+        out["headers"] = {"request": {"set": {names.CALLER_HEADER: "%DOWNSTREAM_PEER_URI_SAN%"}}}
     return {
         "hosts": [f"*.{names.zone(target)}"],
         "gateways": ["mesh", gateway],
         "http": [
             hop("mesh", {"host": EGRESS_HOST, "subset": target}, source_port),
-            hop(gateway, {"host": names.ingress_host(target)}, target_port),
+            out,
         ],
     }
 

@@ -6,6 +6,7 @@ exists per exposed service only, and the policy lets only the peers' egress gate
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypedDict
@@ -57,67 +58,120 @@ def by_service(
     return {group: list(items) for group, items in groupby(ordered, key)}
 
 
-def virtual_service(cluster: str, ports: Sequence[ExposedService]) -> Spec:
+def authorities(cluster: str, exposed: ExposedService) -> list[str]:
+    """Return how a caller writes the address of an exposed port: `NAME:PORT`, or `NAME` for 80."""
+    host = names.service_host(exposed["service"], exposed["namespace"], cluster)
+    port = exposed["port"]
+    return [host, f"{host}:80"] if port == 80 else [f"{host}:{port}"]
+
+
+def virtual_service(
+    cluster: str, ports: Sequence[ExposedService], *, caller_identity: bool
+) -> Spec:
     """Return the VirtualService of one exposed Service.
 
     All calls arrive on the one link port, so the port that the caller meant is told by the
-    authority alone: `NAME:PORT`, without the port when that is 80. The host in it is matched by
-    `hosts` already, without regard to case, so only the port is compared.
+    authority alone. All of it is compared: Envoy takes `NAME:1:PORT` for the same host.
+
+    Args:
+        cluster: the cluster's name.
+        ports: the exposed ports of one Service.
+        caller_identity: whether the header with the caller's identity may pass.
     """
     service, namespace = ports[0]["service"], ports[0]["namespace"]
 
-    def route(port: int) -> Spec:
-        authority = r"[^:]*(:80)?" if port == 80 else rf".*:{port}"
+    def route(exposed: ExposedService) -> Spec:
+        written = "|".join(re.escape(authority) for authority in authorities(cluster, exposed))
         destination = {
             "host": names.local_host(service, namespace),
-            "port": {"number": port},
+            "port": {"number": exposed["port"]},
         }
-        return {
-            "match": [{"authority": {"regex": authority}}],
+        made: Spec = {
+            "match": [{"authority": {"regex": f"(?i)({written})"}}],
             "route": [{"destination": destination}],
         }
+        if not caller_identity:  # nobody has vouched for it
+            made["headers"] = {"request": {"remove": [names.CALLER_HEADER]}}
+        return made
 
     return {
         "hosts": [names.service_host(service, namespace, cluster)],
         "gateways": [EXPOSED_GATEWAY],
-        "http": [route(item["port"]) for item in ports],
+        "http": [route(item) for item in ports],
     }
 
 
 def policy(
-    cluster: str, link_port: int, peers: Mapping[str, str], exposes: Iterable[ExposedService]
+    cluster: str,
+    link_port: int,
+    peers: Mapping[str, str],
+    exposes: Iterable[ExposedService],
+    *,
+    caller_identity: bool,
 ) -> Spec:
-    """Return the AuthorizationPolicy that shuts the link port to everybody but the peers.
+    """Return the AuthorizationPolicy of the link port: shut, but for what is listed.
 
-    A DENY with `notPrincipals`, limited to the link port: ordinary traffic on the same pods stays
-    as it is, which an ALLOW policy would end. The Gateway's mTLS only proves that a caller has a
-    certificate of the shared root, which every workload of every cluster has.
+    A DENY with what is allowed in its `not` fields, limited to the link port: ordinary traffic on
+    the same pods stays as it is, which an ALLOW policy would end. The Gateway's mTLS only proves
+    that a caller has a certificate of the shared root, which every workload of every cluster has.
+
+    Hosts are compared as a whole and without regard to case. What is not written exactly as a
+    service that this caller may call (another port, a trailing dot, a service that is not exposed)
+    is refused here, before any route is looked for.
 
     Args:
         cluster: the cluster's name.
         link_port: the port that the policy is about.
         peers: name of each linked cluster to its trust domain.
         exposes: the exposed services with who may call each.
+        caller_identity: whether peers tell which of their workloads calls.
     """
+    ports = [str(link_port)]
+    callers = {peer: names.principal(peers[peer], names.EGRESS) for peer in sorted(peers)}
+    strangers: Spec = {"to": [{"operation": {"ports": ports}}]}
+    if callers:
+        strangers["from"] = [{"source": {"notPrincipals": list(callers.values())}}]
+    rules = [strangers]
 
-    def identities(allowed: Iterable[str]) -> list[str]:
-        return [names.principal(peers[peer], names.EGRESS) for peer in sorted(allowed)]
-
-    def deny_all_but(allowed: Iterable[str], operation: Spec) -> Spec:
-        rule: Spec = {"to": [{"operation": {"ports": [str(link_port)], **operation}}]}
-        if callers := identities(allowed):
-            rule["from"] = [{"source": {"notPrincipals": callers}}]
-        return rule
-
-    rules = [deny_all_but(peers, {})]
-    for (namespace, service), ports in by_service(exposes).items():
-        host = names.service_host(service, namespace, cluster)
-        for item in ports:
-            if set(item["allow"]) != set(peers):
-                hosts = [host, f"{host}:80"] if item["port"] == 80 else [f"{host}:{item['port']}"]
-                rules.append(deny_all_but(item["allow"], {"hosts": hosts}))
+    exposed = list(exposes)
+    allowed: dict[tuple[str, ...], list[str]] = {}
+    for peer, principal in callers.items():
+        hosts = {
+            host for item in exposed if peer in item["allow"] for host in authorities(cluster, item)
+        }
+        allowed.setdefault(tuple(sorted(hosts)), []).append(principal)
+    for hosts_of, principals in sorted(allowed.items()):
+        operation: Spec = {"ports": ports, **({"notHosts": list(hosts_of)} if hosts_of else {})}
+        rules.append(
+            {"from": [{"source": {"principals": principals}}], "to": [{"operation": operation}]}
+        )
+    if caller_identity:
+        rules += _caller_identity_rules(ports, peers, callers)
     return {
         "selector": {"matchLabels": {"istio": "ingressgateway"}},
         "action": "DENY",
         "rules": rules,
     }
+
+
+def _caller_identity_rules(
+    ports: list[str], peers: Mapping[str, str], callers: Mapping[str, str]
+) -> list[Spec]:
+    """Return the rules by which the header with the caller's identity can be believed.
+
+    A peer speaks for its own workloads only; who comes in by another port speaks for nobody.
+    """
+    header = f"request.headers[{names.CALLER_HEADER}]"
+    own = [
+        {
+            "from": [{"source": {"principals": [callers[peer]]}}],
+            "to": [{"operation": {"ports": ports}}],
+            "when": [{"key": header, "notValues": [f"spiffe://{peers[peer]}/*"]}],
+        }
+        for peer in callers
+    ]
+    foreign: Spec = {
+        "to": [{"operation": {"notPorts": ports}}],
+        "when": [{"key": header, "values": ["*"]}],
+    }
+    return [*own, foreign]

@@ -9,12 +9,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Input, Output, ResourceOptions
 
-from . import certificates, charts, exposure, names
+from . import charts, cluster_ca, exposure, names
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
 from .exposure import ExposedService
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
+from .revocation import Revocation
 
 
 class IstioInstall(TypedDict):
@@ -26,6 +27,10 @@ class IstioInstall(TypedDict):
     """Chart repository (`https://`, `oci://`) or a directory that holds the charts."""
     hub: str
     """Image registry and prefix; empty: the charts' own."""
+    istiod_image: str
+    """istiod's image, with its digest; empty: by `hub` and `version`."""
+    proxy_image: str
+    """The proxies' image, with its digest; empty: by `hub` and `version`."""
     base_values: Mapping[str, Any]
     """Further Helm values of the chart `base`."""
     istiod_values: Mapping[str, Any]
@@ -43,6 +48,12 @@ class IstioClusterArgs(TypedDict):
     """Which Istio."""
     cacerts: CaCerts | None
     """The cluster CA; None: istiod signs with a root of its own, which no link can trust."""
+    warn_days: int
+    """Warn when a certificate of the cluster CA's chain has fewer days left."""
+    revocation: str | None
+    """Tells one set of revoked certificates from another; None: no revocation lists are used."""
+    trust_phase: pulumi.Resource | None
+    """The guard that the cluster CA waits for."""
     trust_domain: str
     """Trust domain of the cluster's identities, different in every cluster."""
     link_port: int
@@ -55,6 +66,8 @@ class IstioClusterArgs(TypedDict):
     """What linked clusters may call."""
     peers: Mapping[str, str]
     """Name of each linked cluster to its trust domain."""
+    caller_identity: bool
+    """Let the header pass that names the calling workload, from peers only."""
 
 
 class IstioCluster(pulumi.ComponentResource):
@@ -90,8 +103,9 @@ class IstioCluster(pulumi.ComponentResource):
     """The identity that the ingress gateway proves to callers."""
     egress_spiffe_id: Output[str]
     """The identity with which the egress gateway calls."""
-    root_fingerprint: Output[str]
-    """SHA-256 of the root certificate: equal on clusters that can be linked; `none` without."""
+    trust: Output[dict[str, Any]]
+    """Its cluster CA and roots (subject, serial, fingerprint, end) and which root signs; empty
+    without a cluster CA. The fingerprints of the roots are equal on clusters that are linked."""
 
     def __init__(
         self,
@@ -109,15 +123,12 @@ class IstioCluster(pulumi.ComponentResource):
         self._args = args
 
         cacerts = args["cacerts"]
-        self.root_fingerprint = (
-            Output.unsecret(Output.from_input(cacerts["root_cert"])).apply(certificates.fingerprint)
-            if cacerts
-            else Output.from_input("none")
-        )
+        self.trust = cluster_ca.describe(cacerts) if cacerts else Output.from_input({})
         self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
         self.gateway_namespace = self._namespace(names.GATEWAY_NAMESPACE)
-        self.control_plane = self._control_plane(self._cacerts())
-        after_istiod = [self.control_plane, self.gateway_namespace]
+        secret = self._cacerts()
+        self.control_plane = self._control_plane(secret)
+        after_istiod = [self.control_plane, self.gateway_namespace, *self._revocation(secret)]
         ingress_service = {
             "type": "LoadBalancer",
             "ports": charts.ingress_ports(self.link_port, args["http_ports"]),
@@ -127,8 +138,9 @@ class IstioCluster(pulumi.ComponentResource):
             "ports": charts.egress_ports(self.link_port),
             "annotations": SKIP_AWAIT,
         }
-        ingress = self._gateway(names.INGRESS, ingress_service, after_istiod)
-        self._gateway(names.EGRESS, egress_service, after_istiod)
+        north_south = bool(args["http_ports"])
+        ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
+        self._gateway(names.EGRESS, egress_service, False, after_istiod)
         self._strict_mtls()
         self._exposures(after_istiod)
 
@@ -146,7 +158,7 @@ class IstioCluster(pulumi.ComponentResource):
             "ingressSpiffeId": self.ingress_spiffe_id,
             "egressSpiffeId": self.egress_spiffe_id,
             "exposes": [dict(item) for item in self.exposes],
-            "rootFingerprint": self.root_fingerprint,
+            "trust": self.trust,
         }
 
     def _options(self, *depends_on: pulumi.Resource) -> ResourceOptions:
@@ -154,25 +166,39 @@ class IstioCluster(pulumi.ComponentResource):
 
     def _namespace(self, namespace: str) -> k8s.core.v1.Namespace:
         return k8s.core.v1.Namespace(
-            f"{self.cluster_name}-{namespace}", metadata={"name": namespace}, opts=self._options()
+            f"{self.cluster_name}-{namespace}",
+            metadata={"name": namespace, "labels": names.RESTRICTED_PODS},
+            opts=self._options(),
         )
 
     def _cacerts(self) -> list[pulumi.Resource]:
         cacerts = self._args["cacerts"]
         if cacerts is None:
             return []
+        files = cluster_ca.checked(self.cluster_name, cacerts, self._args["warn_days"])
+        guard = self._args["trust_phase"]
         secret = k8s.core.v1.Secret(
             f"{self.cluster_name}-cacerts",
             metadata={"name": "cacerts", "namespace": names.SYSTEM_NAMESPACE},
-            string_data={
-                "ca-cert.pem": cacerts["ca_cert"],
-                "ca-key.pem": Output.secret(cacerts["ca_key"]),
-                "cert-chain.pem": cacerts["cert_chain"],
-                "root-cert.pem": cacerts["root_cert"],
-            },
-            opts=self._options(self.system_namespace),
+            string_data=files.apply(cluster_ca.secret_data),
+            opts=self._options(self.system_namespace, *([guard] if guard else [])),
         )
         return [secret]
+
+    def _revocation(self, secret: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Return what the gateways wait for when revocation lists are used."""
+        cacerts = self._args["cacerts"]
+        if cacerts is None or self._args["revocation"] is None:
+            return []
+        wait = Revocation(
+            f"{self.cluster_name}-revocation",
+            crl=cluster_ca.revocation_lists(cacerts),
+            access=self._args["access"],
+            opts=ResourceOptions(
+                parent=self, depends_on=[*secret, self.control_plane, self.gateway_namespace]
+            ),
+        )
+        return [wait]
 
     def _control_plane(self, cacerts: list[pulumi.Resource]) -> pulumi.Resource:
         args, istio = self._args, self._args["istio"]
@@ -180,10 +206,14 @@ class IstioCluster(pulumi.ComponentResource):
         values = charts.istiod_values(
             istio["istiod_values"],
             trust_domain=args["trust_domain"],
-            root_fingerprint=self.root_fingerprint,
+            plugged=args["cacerts"] is not None,
             replicas=args["replicas"],
-            hub=istio["hub"],
-            version=istio["version"],
+            images={
+                "hub": istio["hub"],
+                "tag": istio["version"],
+                "istiod": istio["istiod_image"],
+                "proxy": istio["proxy_image"],
+            },
         )
         leftovers = IstiodLeftovers(
             f"{self.cluster_name}-istiod-leftovers",
@@ -213,11 +243,16 @@ class IstioCluster(pulumi.ComponentResource):
         self,
         release: str,
         service: dict[str, Any],
+        secrets: bool,
         after: Sequence[pulumi.Resource],
     ) -> k8s.helm.v4.Chart:
         istio = self._args["istio"]
         values = charts.gateway_values(
-            istio["gateway_values"], service=service, replicas=self._args["replicas"]
+            istio["gateway_values"],
+            service=service,
+            replicas=self._args["replicas"],
+            secrets=secrets,
+            revocation=self._args["revocation"] or "",
         )
         return k8s.helm.v4.Chart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
@@ -247,13 +282,14 @@ class IstioCluster(pulumi.ComponentResource):
             options = self._options(*after)
             return custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, options)
 
-        spec = exposure.policy(cluster, port, peers, self.exposes)
+        told = self._args["caller_identity"]
+        spec = exposure.policy(cluster, port, peers, self.exposes, caller_identity=told)
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
         spec = exposure.gateway(cluster, port)
         put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
         for (namespace, service), ports in exposure.by_service(self.exposes).items():
-            spec = exposure.virtual_service(cluster, ports)
+            spec = exposure.virtual_service(cluster, ports, caller_identity=told)
             suffix = f"expose-{service}.{namespace}"
             put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
 

@@ -20,6 +20,12 @@ EGRESS = "istio-egressgateway"
 DEFAULT_LINK_PORT = 15443
 STATUS_PORT = 15021
 
+RESTRICTED_PODS = {"pod-security.kubernetes.io/enforce": "restricted"}
+"""Label of a namespace whose pods need no privilege: the API server then refuses any other."""
+
+CALLER_HEADER = "x-remote-caller"
+"""Header with the SPIFFE ID of the workload that called, as its egress gateway saw it."""
+
 RESERVED_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
 """What Istio's proxy itself listens on (istio.io, ops/deployment/application-requirements)."""
 

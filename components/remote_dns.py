@@ -179,6 +179,7 @@ def deployment_spec(image: str, replicas: int, zones: list[str]) -> dict[str, An
             "read_only_root_filesystem": True,
             "run_as_non_root": True,
             "run_as_user": 65532,
+            "seccomp_profile": {"type": "RuntimeDefault"},
         },
         "volume_mounts": [
             {"name": "config", "mount_path": "/etc/coredns", "read_only": True},

@@ -8,38 +8,70 @@ from typing import Any, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Output, ResourceOptions
-from pulumi_kubernetes.apiextensions import CustomResource
 
-from . import certificates
+from . import certificates, names
+from .cert_manager import CertManagerInstall, cert_manager
 from .certificates import CaCerts
 from .custom_resources import custom_resource
+from .kubectl import Access
+from .revocation_list import RevocationList
 
-ROOT = "root-ca"
 ROOT_LIFETIME_DAYS = 3650
+ROOT_RENEW_BEFORE_DAYS = 1
+"""A renewed root is another root to every proxy, so it is rotated by phases, long before that."""
 WAIT_SECONDS = 120
 """Longest wait for cert-manager to issue one certificate."""
+SELF_SIGNED = "self-signed"
+
+
+class Root(TypedDict):
+    """One root of trust."""
+
+    name: str
+    """Names its objects on the root cluster."""
+    issuer: str
+    """The user's own cert-manager issuer; empty: a self-signed root made here."""
+    issuer_kind: str
+    """`ClusterIssuer` or `Issuer`."""
 
 
 class RootCaArgs(TypedDict):
     """Arguments of `RootCa`."""
 
+    access: Access
+    """How kubectl reaches the root cluster (only a revocation list needs it)."""
     clusters: Sequence[str]
     """Names of the mesh clusters to issue a cluster CA for."""
     namespace: str
     """Namespace on the root cluster for keys and certificates; made by this component."""
+    roots: Sequence[Root]
+    """All of them are trusted, the first signs. One, but for the time of a rotation."""
     lifetime_days: int
     """Life of a cluster CA, in days."""
     renew_before_days: int
     """How long before its end cert-manager renews it, in days."""
+    cert_manager: CertManagerInstall | None
+    """How to install cert-manager; None: it runs there already."""
+    revoked: Sequence[str] | None
+    """Serial numbers of revoked cluster CAs, hex; None: no revocation list is made at all."""
+    openssl_image: str
+    """Image with `sh` and `openssl`, which signs the revocation list on the root cluster."""
 
 
 class RootCa(pulumi.ComponentResource):
-    """Issues cluster CAs with cert-manager, which has to run on the root cluster already.
+    """Issues cluster CAs with cert-manager.
 
-    Makes a namespace, a self-signed root, its Issuer, and one `Certificate` with `isCA: true` per
-    mesh cluster, and reads what was issued. The root's private key stays in its Secret on the root
-    cluster: nothing here reads that Secret. A cluster CA that cert-manager has renewed is carried
-    over by the next `pulumi up`.
+    Makes a namespace and, for each root, a self-signed root and its Issuer (or takes the user's
+    issuer) and one `Certificate` with `isCA: true` per mesh cluster; reads what was issued. The
+    private key of a root stays in its Secret on the root cluster: nothing here reads that Secret. A
+    cluster CA that cert-manager has renewed is carried over by the next `pulumi up`.
+
+    While a root is rotated there are two, and each issues a CA for every cluster: to change the
+    signer is to pick the other one, which is there already, and to go back is to pick the first
+    again (docs/rotation.md).
+
+    cert-manager cannot set a path length (cert-manager/cert-manager#5743), so cluster CAs have
+    none unless the user's own issuer adds it.
     """
 
     cacerts: dict[str, CaCerts]
@@ -57,8 +89,17 @@ class RootCa(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._provider = provider
-        issuer = self._root()
-        self.cacerts = {cluster: self._cluster_ca(cluster, issuer) for cluster in args["clusters"]}
+        ready = self._namespace()
+        issuers = {root["name"]: self._issuer(root, ready) for root in args["roots"]}
+        issued = {
+            cluster: {
+                root: self._cluster_ca(cluster, root, reference, after)
+                for root, (reference, after) in issuers.items()
+            }
+            for cluster in args["clusters"]
+        }
+        crl = self._revocation_list(issued)
+        self.cacerts = {cluster: self._cacerts(issued[cluster], crl) for cluster in issued}
         self.register_outputs({})
 
     def _options(self, *depends_on: pulumi.Resource) -> ResourceOptions:
@@ -66,7 +107,7 @@ class RootCa(pulumi.ComponentResource):
 
     def _put(
         self, kind: str, name: str, spec: dict[str, Any], *depends_on: pulumi.Resource
-    ) -> CustomResource:
+    ) -> pulumi.CustomResource:
         annotations = {
             "pulumi.com/waitFor": "condition=Ready",
             "pulumi.com/timeoutSeconds": str(WAIT_SECONDS),
@@ -75,70 +116,135 @@ class RootCa(pulumi.ComponentResource):
         resource_name = f"{self._name}-{name}-{kind.lower()}"
         return custom_resource(resource_name, kind, metadata, spec, self._options(*depends_on))
 
-    def _root(self) -> pulumi.Resource:
-        """Make the root certificate and return the Issuer that signs with it."""
+    def _namespace(self) -> list[pulumi.Resource]:
+        """Return what every object of cert-manager has to wait for."""
         namespace = k8s.core.v1.Namespace(
             f"{self._name}-namespace",
-            metadata={"name": self._args["namespace"]},
+            metadata={"name": self._args["namespace"], "labels": names.RESTRICTED_PODS},
             opts=self._options(),
         )
-        self_signed = self._put("Issuer", "self-signed", {"selfSigned": {}}, namespace)
-        certificate = self._put(
-            "Certificate",
-            ROOT,
-            certificate_spec(ROOT, "self-signed", ROOT_LIFETIME_DAYS, ROOT_LIFETIME_DAYS // 10),
-            self_signed,
-        )
-        return self._put("Issuer", ROOT, {"ca": {"secretName": ROOT}}, certificate)
+        install = self._args["cert_manager"]
+        return [namespace, *(cert_manager(self._name, install, self._options) if install else [])]
 
-    def _cluster_ca(self, cluster: str, issuer: pulumi.Resource) -> CaCerts:
-        secret_name = f"cluster-ca-{cluster}"
-        args = self._args
-        certificate = self._put(
-            "Certificate",
-            secret_name,
-            certificate_spec(secret_name, ROOT, args["lifetime_days"], args["renew_before_days"]),
-            issuer,
+    def _issuer(
+        self, root: Root, ready: list[pulumi.Resource]
+    ) -> tuple[dict[str, str], list[pulumi.Resource]]:
+        """Return a reference to the issuer that signs with a root, and what to wait for."""
+        if root["issuer"]:
+            return {"name": root["issuer"], "kind": root["issuer_kind"]}, ready
+        name = root["name"]
+        # One for each root: the last phase of a rotation removes the old root with all it had.
+        self_signed = self._put("Issuer", f"{name}-{SELF_SIGNED}", {"selfSigned": {}}, *ready)
+        spec = certificate_spec(
+            {"commonName": name, "subject": {"organizations": ["istio-multicluster"]}},
+            name,
+            {"name": f"{name}-{SELF_SIGNED}", "kind": "Issuer"},
+            ROOT_LIFETIME_DAYS,
+            ROOT_RENEW_BEFORE_DAYS,
         )
+        # The same key for all its life: every cluster trusts it.
+        spec["privateKey"]["rotationPolicy"] = "Never"
+        certificate = self._put("Certificate", name, spec, self_signed)
+        issuer = self._put("Issuer", name, {"ca": {"secretName": name}}, certificate)
+        return {"name": name, "kind": "Issuer"}, [issuer]
+
+    def _cluster_ca(
+        self, cluster: str, root: str, issuer: dict[str, str], after: list[pulumi.Resource]
+    ) -> Output[dict[str, str]]:
+        """Have a cluster CA issued; return its files."""
+        args = self._args
+        secret_name = cluster_ca_secret(cluster, root)
+        # The name of an issuer is how a revocation list finds its certificate: it is unique.
+        who = {
+            "commonName": cluster,
+            "subject": {"organizations": ["istio-multicluster"], "organizationalUnits": [root]},
+        }
+        spec = certificate_spec(
+            who, secret_name, issuer, args["lifetime_days"], args["renew_before_days"]
+        )
+        certificate = self._put("Certificate", secret_name, spec, *after)
         # The id is unknown until the Certificate is issued, so that a first preview reads nothing.
         secret = k8s.core.v1.Secret.get(
             f"{self._name}-{secret_name}",
             certificate.id.apply(lambda _: f"{args['namespace']}/{secret_name}"),
             self._options(),
         )
-        issued: Output[dict[str, str]] = Output.secret(
-            secret.data.apply(certificates.cacerts_of_tls_secret)
-        )
+        return Output.secret(secret.data.apply(certificates.cacerts_of_tls_secret))
+
+    def _cacerts(
+        self, by_root: dict[str, Output[dict[str, str]]], crl: Output[str] | None
+    ) -> CaCerts:
+        """Return a cluster's CA: the first root signs, and all are trusted."""
+        signed = by_root[self._args["roots"][0]["name"]]
+        roots = Output.all(*(ca["root_cert"] for ca in by_root.values()))
+        revoked = self._args["revoked"] or ()
+
+        def list_for(values: list[str]) -> str:
+            # A revoked cluster is not told: it would only stop trusting itself.
+            own = certificates.facts(values[0])[0].serial
+            return "" if own in revoked else values[1]
+
         return CaCerts(
-            ca_cert=issued["ca_cert"],
-            ca_key=issued["ca_key"],
-            cert_chain=issued["cert_chain"],
-            root_cert=issued["root_cert"],
+            ca_cert=signed["ca_cert"],
+            ca_key=signed["ca_key"],
+            cert_chain=signed["cert_chain"],
+            root_cert=roots.apply(certificates.roots_bundle),
+            ca_crl=Output.all(signed["ca_cert"], crl).apply(list_for) if crl is not None else "",
         )
 
+    def _revocation_list(
+        self, issued: dict[str, dict[str, Output[dict[str, str]]]]
+    ) -> Output[str] | None:
+        revoked = self._args["revoked"]
+        if revoked is None:
+            return None
 
-def certificate_spec(name: str, issuer: str, days: int, renew_before_days: int) -> dict[str, Any]:
+        def public(certificate: Output[str]) -> Output[str]:
+            return Output.unsecret(certificate)
+
+        # Each root's certificate as a cluster CA's Secret has it: a root's own Secret is not read.
+        first = next(iter(issued.values()))
+        signers = {root: public(ca["root_cert"]) for root, ca in first.items()}
+        for cluster, by_root in issued.items():
+            for root, ca in by_root.items():
+                signers[cluster_ca_secret(cluster, root)] = public(ca["ca_cert"])
+        made = RevocationList(
+            f"{self._name}-revocation-list",
+            namespace=self._args["namespace"],
+            image=self._args["openssl_image"],
+            signers=signers,
+            revoked=sorted(revoked),
+            access=self._args["access"],
+            opts=ResourceOptions(parent=self),
+        )
+        return made.crl
+
+
+def cluster_ca_secret(cluster: str, root: str) -> str:
+    """Return the name of the Secret with a cluster's CA; neither part can hold a dot."""
+    return f"{cluster}.{root}"
+
+
+def certificate_spec(
+    who: dict[str, Any], secret: str, issuer: dict[str, str], days: int, renew_before_days: int
+) -> dict[str, Any]:
     """Return the spec of a CA's `Certificate`.
 
     Args:
-        name: its common name and the name of its Secret.
-        issuer: the Issuer that signs it.
+        who: the fields of its subject.
+        secret: the Secret that key and certificate are put into.
+        issuer: who signs it.
         days: its life.
         renew_before_days: how long before its end it is renewed.
     """
     return {
         "isCA": True,
-        "commonName": name,
-        "subject": {"organizations": ["istio-multicluster"]},
-        "secretName": name,
+        **who,
+        "secretName": secret,
         "duration": f"{days * 24}h0m0s",
         "renewBefore": f"{renew_before_days * 24}h0m0s",
-        # A renewed CA gets a new key; the root keeps its own, which all clusters trust.
-        "privateKey": {
-            "algorithm": "ECDSA",
-            "size": 256,
-            "rotationPolicy": "Never" if name == ROOT else "Always",
-        },
+        # P-256: half the work of RSA in every handshake. A renewed CA gets a new key.
+        "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         "usages": ["cert sign", "crl sign", "digital signature"],
-        "issuerRef": {"name": issuer, "kind": "Issuer"},
+        "issuerRef": issuer,
     }

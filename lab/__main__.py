@@ -1,4 +1,4 @@
-"""`python -m lab up | status | bookinfo | down`: local Kubernetes clusters."""
+"""`python -m lab up | status | images | bookinfo | down`: local Kubernetes clusters."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import bookinfo, owner, preflight
+from lab import bookinfo, digests, owner, preflight
 from lab.errors import LabError
 from lab.instance import DEFAULT_CLUSTERS, DEFAULT_INSTANCE, Instance
 from lab.startup import up
@@ -41,6 +41,12 @@ def _up(instance: Instance, arguments: argparse.Namespace, console: Console) -> 
 
 def _status(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
     return 0 if status(instance, console) else 1
+
+
+def _images(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
+    lines = [" ".join(item) for item in sorted(digests.digests(instance).items())]
+    print("\n".join(lines))  # at once: who reads only the first lines gets them
+    return 0
 
 
 def _bookinfo(instance: Instance, arguments: argparse.Namespace, console: Console) -> int:
@@ -84,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="file to put the contexts into (default: .lab/kubeconfig of the checkout)",
     )
     command("status", _status, "Show what is alive; exit code 1 if anything is not.")
+    command("images", _images, "Print the images that pods can run, each as NAME:TAG DIGEST.")
     command("bookinfo", _bookinfo, "Fetch Bookinfo's page and show which cluster made what.")
     stop = command("down", _down, "Remove everything that the lab made.")
     stop.add_argument("--force", action="store_true", help="also if another checkout started it")

@@ -25,7 +25,7 @@ def apply_coredns(cluster: Cluster, api: Api, kubectl: Path) -> None:
     if api.exists("/api/v1/namespaces/kube-system/services/kube-dns"):  # the manifest's last
         return
     manifest = _COREDNS.read_text().replace("COREDNS_IMAGE", COREDNS_IMAGE)
-    _apply(cluster, kubectl, manifest)
+    apply(cluster, kubectl, manifest)
 
 
 def coredns_ready(api: Api) -> bool:
@@ -38,7 +38,7 @@ def apply_cert_manager_crds(cluster: Cluster, api: Api, kubectl: Path) -> None:
     if not api.exists(f"/api/v1/namespaces/{CERT_MANAGER_NAMESPACE}"):  # the manifest's last
         crds = sorted(binaries.cert_manager_crds().glob("*.yaml"))
         manifests = [path.read_text() for path in crds]
-        _apply(cluster, kubectl, "\n---\n".join([*manifests, _NAMESPACE]))
+        apply(cluster, kubectl, "\n---\n".join([*manifests, _NAMESPACE]))
 
 
 def cert_manager_served(api: Api) -> bool:
@@ -64,7 +64,8 @@ def cert_manager_ready(cluster: Cluster) -> bool:
         return probe.connect_ex(("127.0.0.1", 9402)) == 0
 
 
-def _apply(cluster: Cluster, kubectl: Path, manifest: str) -> None:
+def apply(cluster: Cluster, kubectl: Path, manifest: str) -> None:
+    """Create or change objects, as the administrator."""
     command: list[str | Path] = [
         kubectl,
         f"--kubeconfig={DIR}/admin.kubeconfig",

@@ -22,6 +22,8 @@ def ensure(clusters: Iterable[Cluster], console: Console) -> Mapping[str, Path]:
     if folder := os.environ.get(BINARIES_VARIABLE):
         return {path.name: path for path in Path(folder).iterdir()}
     families = ["kubernetes", "kubectl", "etcd", "coredns"]
+    if any(cluster.has_node for cluster in clusters):
+        families.append("kube-router")
     if not all(cluster.has_node for cluster in clusters):
         families.append("cert-manager")
     try:

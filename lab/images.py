@@ -26,6 +26,7 @@ BOOKINFO_VERSION = "1.20.3"
 _COREDNS = FAMILIES["coredns"].version
 _ISTIO = FAMILIES["istio"].version
 _FORTIO = FAMILIES["fortio"].version
+_CERT_MANAGER = FAMILIES["cert-manager"].version
 
 # The registry of today's charts and manifests, and that of yesterday's.
 ISTIO_HUBS = ("registry.istio.io/release", "docker.io/istio")
@@ -69,7 +70,7 @@ class Group:
 def ensure(console: Console | None = None, groups: Sequence[str] = ()) -> list[Path]:
     """An archive for each of `groups` (default: all), for `ctr images import`.
 
-    Those that a cluster needs first come first: system, mesh, bookinfo, testing.
+    Those that a cluster needs first come first: system, mesh, bookinfo, testing, cert-manager.
     """
     return [_archive(name, console) for name in groups or GROUPS]
 
@@ -155,6 +156,16 @@ def _testing(parts: Parts, folder: Path) -> Sequence[oci.Image]:
     ]
 
 
+def _cert_manager(parts: Parts, folder: Path) -> Sequence[oci.Image]:
+    made = []
+    for name in ("controller", "webhook", "cainjector", "ctl"):
+        binary, path = f"cert-manager-{name}", f"app/cmd/{name}/{name}"
+        layer = oci.write_layer(folder / name, {path: parts.binaries[binary]})
+        image = f"quay.io/jetstack/{binary}:v{_CERT_MANAGER}"
+        made.append(oci.Image([image], [layer], [f"/{path}"], user="1000"))
+    return made
+
+
 def _istio(name: str) -> list[str]:
     return [f"{hub}/{name}" for hub in ISTIO_HUBS]
 
@@ -195,4 +206,5 @@ GROUPS: Mapping[str, Group] = {
     "mesh": Group(["istio"], ["rootfs", "envoy", "bootstrap"], _mesh),
     "bookinfo": Group(["bookinfo"], [], _bookinfo),
     "testing": Group(["fortio"], ["rootfs"], _testing),
+    "cert-manager": Group(["cert-manager"], [], _cert_manager),
 }

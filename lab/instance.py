@@ -25,6 +25,8 @@ LAN = "192.168.77"  # the inter-cluster network, /24
 LAN_GATEWAY = f"{LAN}.1"
 MAX_CLUSTERS = 14  # 16 load balancer addresses each
 
+DEPLOYER = "deployer"  # a user without any rights, for whom the lab's user may write some
+
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 _PORTS = {"dev": 16400, "test": 16500}
 
@@ -44,8 +46,13 @@ class Cluster:
 
     @property
     def context(self) -> str:
-        """Its context in the kubeconfig."""
+        """The administrator's context in the kubeconfig."""
         return f"lab-{self.name}"
+
+    @property
+    def contexts(self) -> dict[str, str]:
+        """The users in the kubeconfig, each with its context."""
+        return {"admin": self.context, DEPLOYER: f"{self.context}-{DEPLOYER}"}
 
     @property
     def node_name(self) -> str:
@@ -138,6 +145,8 @@ class Instance:
         known = {cluster.name: cluster.index for cluster in self.clusters()}
         for name in names:
             _check_name("cluster", name)
+            if name.endswith(f"-{DEPLOYER}"):  # contexts are named by cluster and user
+                raise LabError(f"{name!r} cannot be the name of cluster: it ends like a user's")
             if name not in known:
                 known[name] = _free_index(name, known.values())
         planned = [Cluster(self, name, index) for name, index in known.items()]

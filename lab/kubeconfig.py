@@ -17,7 +17,7 @@ _SECTIONS = ("clusters", "users", "contexts")
 
 def document(cluster: Cluster, pki: Path, user: str, server: str) -> Json:
     """A kubeconfig for one user of one cluster; `pki` has the certificates' files."""
-    name = cluster.context
+    name = cluster.contexts.get(user, cluster.context)  # of components nobody sees it
 
     def data(file: str) -> str:
         return base64.b64encode((pki / file).read_bytes()).decode()

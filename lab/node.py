@@ -67,6 +67,11 @@ def import_images(cluster: Cluster, images: Sequence[Path], say: Callable[[str],
     return count
 
 
+def list_images(cluster: Cluster) -> str:
+    """What containerd says of its images; it has to run."""
+    return run(cluster, [*_CTR, "images", "ls"])
+
+
 def start_kubelet(cluster: Cluster, binaries: Mapping[str, Path]) -> None:
     """Start what runs pods, and what routes Services to them; the API has to answer by now."""
     pods = f"{cluster.cgroup}/pods"

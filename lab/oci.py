@@ -69,8 +69,9 @@ def write_archive(target: Path, images: Sequence[Image], architecture: str) -> N
         layers |= {layer.digest: layer for layer in image.layers}
         config = _add(blobs, _config(image, architecture), "config.v1+json")
         manifest = _add(blobs, _manifest(config, image), "manifest.v1+json")
+        names = [*image.names, *_by_digest(image.names, manifest["digest"])]
         manifests += [
-            {**manifest, "annotations": {"io.containerd.image.name": name}} for name in image.names
+            {**manifest, "annotations": {"io.containerd.image.name": name}} for name in names
         ]
     with tarfile.open(target, "w") as archive:
         _put(archive, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
@@ -82,6 +83,12 @@ def write_archive(target: Path, images: Sequence[Image], architecture: str) -> N
             info.size = layer.path.stat().st_size
             with layer.path.open("rb") as file:
                 archive.addfile(info, file)
+
+
+def _by_digest(names: Sequence[str], digest: str) -> list[str]:
+    """The names under which a pull from a registry by digest would have stored the image."""
+    repositories = dict.fromkeys(name.rpartition(":")[0] for name in names)
+    return [f"{repository}@{digest}" for repository in repositories]
 
 
 def _config(image: Image, architecture: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def claim(instance: Instance, config: Path) -> None:
 
 def forget_contexts(instance: Instance, owner: Owner) -> None:
     """Take the instance's contexts out of its owner's kubeconfig."""
-    contexts = {cluster.context for cluster in instance.clusters()}
+    contexts = {name for cluster in instance.clusters() for name in cluster.contexts.values()}
     kubeconfig.remove(Path(owner.kubeconfig), contexts)
 
 

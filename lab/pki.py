@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab import kubeconfig
-from lab.instance import API_SERVICE_IP, Cluster, write_private
+from lab.instance import API_SERVICE_IP, DEPLOYER, Cluster, write_private
 
 DIR = "/var/lib/kubernetes/pki"  # inside the cluster
+NETWORK_POLICIES = "network-policies"  # the user of what enforces them
 _LIFETIME = datetime.timedelta(days=365)
 _DOMAIN = "cluster.local"
 
@@ -52,6 +53,13 @@ class _Authority:
         _write(folder, file, certificate, key)
         return cls(folder, certificate, key)
 
+    @classmethod
+    def load(cls, folder: Path, file: str) -> "_Authority":
+        certificate = x509.load_pem_x509_certificate((folder / f"{file}.crt").read_bytes())
+        key = serialization.load_pem_private_key((folder / f"{file}.key").read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)  # as created above
+        return cls(folder, certificate, key)
+
     def issue(
         self,
         file: str,
@@ -75,8 +83,17 @@ class _Authority:
 def ensure(cluster: Cluster) -> None:
     """Make all certificates, keys and component kubeconfigs of a cluster, once."""
     final = cluster.path(DIR)
-    if final.is_dir():
-        return
+    if not final.is_dir():
+        _make(cluster, final)
+    # Each is written last; older labs have no such users.
+    if not (final / f"{DEPLOYER}.key").exists():
+        _Authority.load(final, "ca").issue(DEPLOYER, DEPLOYER)
+    if not (final / f"{NETWORK_POLICIES}.kubeconfig").exists():
+        _Authority.load(final, "ca").issue(NETWORK_POLICIES, NETWORK_POLICIES)
+        _write_kubeconfig(cluster, final, NETWORK_POLICIES)
+
+
+def _make(cluster: Cluster, final: Path) -> None:
     folder = final.with_name("pki.tmp")  # renamed when complete: a killed lab leaves no half
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
@@ -104,9 +121,13 @@ def ensure(cluster: Cluster) -> None:
     )
     write_private(folder / "sa.pub", public)
     for user in ("admin", "controller-manager", "scheduler", "kube-proxy", "kubelet"):
-        document = kubeconfig.document(cluster, folder, user, "https://127.0.0.1:6443")
-        write_private(folder / f"{user}.kubeconfig", kubeconfig.dump(document))
+        _write_kubeconfig(cluster, folder, user)
     folder.rename(final)
+
+
+def _write_kubeconfig(cluster: Cluster, folder: Path, user: str) -> None:
+    document = kubeconfig.document(cluster, folder, user, "https://127.0.0.1:6443")
+    write_private(folder / f"{user}.kubeconfig", kubeconfig.dump(document))
 
 
 def _builder(

@@ -17,6 +17,7 @@ _PACKAGES = {  # program -> Debian package
     "containerd": "containerd",
     "ctr": "containerd",
     "runc": "runc",
+    "ipset": "ipset",
     "iptables": "iptables",
     "nft": "nftables",
     "conntrack": "conntrack",
@@ -40,6 +41,14 @@ _FEATURES = {
     ),
     "NAT with iptables (modules nft_compat, xt_MASQUERADE)": (
         "iptables -w -t nat -A POSTROUTING -m comment --comment lab -j MASQUERADE"
+    ),
+    "IP sets with iptables (modules ip_set_hash_ip, ip_set_hash_net, xt_set)": (
+        "ipset create a hash:ip timeout 0 && ipset create b hash:net timeout 0 && "
+        "iptables -w -A FORWARD -m set --match-set a src -m set --match-set b dst"
+    ),
+    "rules of network policies (modules xt_physdev, xt_limit, xt_NFLOG, ipt_REJECT)": (
+        "iptables -w -A FORWARD -m physdev --physdev-is-bridged -m limit --limit 10/minute "
+        "-j NFLOG && iptables -w -A FORWARD -j REJECT"
     ),
 }
 

@@ -85,7 +85,8 @@ class Process:
 def processes(cluster: Cluster, *names: str) -> list[Process]:
     """Some processes of a cluster; without names, all that it should have."""
     everywhere = ["etcd", "kube-apiserver", "kube-controller-manager", "agent"]
-    on_node = ["kube-scheduler", "containerd", "kubelet", "kube-proxy", "upstream-dns"]
+    on_node = ["kube-scheduler", "containerd", "kubelet", "upstream-dns"]
+    on_node += ["kube-proxy", "network-policies"]
     expected = everywhere + (on_node if cluster.has_node else ["cert-manager"])
     return [Process(cluster, name) for name in names or expected]
 

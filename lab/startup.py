@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from lab import (
     host_limits,
     kubeconfig,
     namespaces,
+    network_policies,
     node,
     owner,
     pki,
@@ -57,7 +59,7 @@ def up(instance: Instance, names: Iterable[str], config: Path, console: Console)
         )
         namespaces.ensure_lan(instance)
         _start_all(clusters, parts, console)
-        kubeconfig.add(config, [_context(cluster) for cluster in clusters])
+        kubeconfig.add(config, [entry for cluster in clusters for entry in _contexts(cluster)])
     return clusters
 
 
@@ -120,9 +122,12 @@ def _finish_node(
     addons.apply_coredns(cluster, api, parts.binaries["kubectl"])
     needed = processes(cluster, "kubelet", "containerd", "kube-proxy", "kube-controller-manager")
     row.wait("the node", lambda: api.node_ready(cluster.node_name), _NODE_TIMEOUT, needed)
+    network_policies.start(cluster, api, parts.binaries)
     row.say("importing images")
     imported.result()
-    needed += processes(cluster, "kube-scheduler")
+    needed += processes(cluster, "kube-scheduler", "network-policies")
+    enforced = partial(network_policies.enforced, cluster)
+    row.wait("network policies", enforced, _ADDON_TIMEOUT, needed)
     row.wait("CoreDNS", lambda: addons.coredns_ready(api), _ADDON_TIMEOUT, needed)
 
 
@@ -136,5 +141,6 @@ def _finish_root(cluster: Cluster, parts: _Parts, api: Api, row: Row) -> None:
     row.wait("cert-manager", lambda: addons.cert_manager_ready(cluster), _ADDON_TIMEOUT, needed)
 
 
-def _context(cluster: Cluster) -> kubeconfig.Json:
-    return kubeconfig.document(cluster, cluster.path(pki.DIR), "admin", address(cluster))
+def _contexts(cluster: Cluster) -> list[kubeconfig.Json]:
+    folder, server = cluster.path(pki.DIR), address(cluster)
+    return [kubeconfig.document(cluster, folder, user, server) for user in cluster.contexts]

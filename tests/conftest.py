@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.support import dev
 
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -32,7 +33,7 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three mesh clusters and a root CA cluster; KEEP_LAB=1 leaves them running."""
-    from tools import assets, env
+    from tools import env
 
     os.environ |= dict(env.values())
     kubeconfig = tmp_path_factory.mktemp("lab") / "kubeconfig"
@@ -42,8 +43,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     subprocess.run(
         [*command, "up", *here, "--kubeconfig", str(kubeconfig), *names], cwd=PROJECT, check=True
     )
-    dev = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
-    istio = {**dev["istio-multicluster:istio"], "repository": str(assets.charts())}
-    yield Lab(kubeconfig, istio)
+    yield Lab(kubeconfig, dev.settings()["istio"])
     if not os.environ.get("KEEP_LAB"):
         subprocess.run([*command, "down", *here], cwd=PROJECT, check=True)

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("family", nargs="*", help=f"{known}; default: {default}")
     command = commands.add_parser("path", help="print where the binaries of a family are")
     command.add_argument("family", choices=FAMILIES)
-    command = commands.add_parser("charts", help="make Istio's charts found in a directory")
+    command = commands.add_parser("charts", help="make the charts found in a directory")
     command.add_argument("directory", type=Path, help="a link to them is made, or renewed, here")
     for name, text in (
         ("list", "show versions, and where each binary is"),

@@ -1,13 +1,14 @@
 """Files, not binaries, that come with the pinned Go modules: charts, CRDs, templates."""
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from tools import cache, gomodule
-from tools.families import CERT_MANAGER_MODULE, FAMILIES, ISTIO_MODULE, Family
+from tools.families import CERT_MANAGER, CERT_MANAGER_MODULE, FAMILIES, ISTIO_MODULE, Family
 from tools.progress import step
 
 # Name as published -> folder in Istio's module.
@@ -15,13 +16,41 @@ CHARTS = {"base": "base", "istiod": "istio-control/istio-discovery", "gateway": 
 
 
 def charts(console: Console | None = None) -> Path:
-    """A folder with Istio's charts `base`, `istiod` and `gateway`, laid out as published."""
+    """A folder with Istio's charts and `cert-manager`, laid out as published."""
+    sources = [_istio_charts(console), _cert_manager_chart(console)]
+
+    def make(target: Path) -> None:
+        for source in sources:
+            _copy_tree(source, target)
+
+    # The parts are in the cache: their paths stand for their content.
+    return cache.entry("charts", "1", cache.digest([*map(str, sources), Path(__file__)]), make)
+
+
+def _istio_charts(console: Console | None) -> Path:
+    """A folder with `base`, `istiod` and `gateway`."""
 
     def copy(source: Path, target: Path) -> None:
         for name, folder in CHARTS.items():
             _copy_tree(source / "manifests/charts" / folder, target / name)
 
     return _entry(FAMILIES["istio"], ISTIO_MODULE, "charts", copy, console)
+
+
+def _cert_manager_chart(console: Console | None) -> Path:
+    """A folder with the chart, as the module's make/manifests.mk makes it of two folders."""
+
+    def copy(source: Path, target: Path) -> None:
+        chart = target / "cert-manager"
+        _copy_tree(source / "deploy/charts/cert-manager", chart)
+        template = chart / "Chart.template.yaml"
+        (chart / "Chart.yaml").write_text(_released(template.read_text()))
+        for extra in (template, chart / "README.template.md", chart / "signkey_annotation.txt"):
+            extra.unlink()
+        crds = [path.read_text() for path in sorted((source / "deploy/crds").glob("crd-*.yaml"))]
+        (chart / "templates/crds.yaml").write_text(_optional(crds))
+
+    return _entry(FAMILIES["cert-manager"], CERT_MANAGER_MODULE, "chart", copy, console)
 
 
 def envoy_bootstrap(console: Console | None = None) -> Path:
@@ -75,6 +104,17 @@ def _copy_tree(source: Path, target: Path) -> None:
             copied = target / path.relative_to(source)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied)
+
+
+def _released(template: str) -> str:
+    """Chart.yaml of a release; what tells who has signed it is left out, as nobody has."""
+    text = re.sub(r"^(version|appVersion): .*", rf"\1: v{CERT_MANAGER}", template, flags=re.M)
+    return text.replace("{{IS_PRERELEASE}}", "false")
+
+
+def _optional(crds: Sequence[str]) -> str:
+    """The chart's template with the CRDs, which the value `installCRDs` asks for."""
+    return "{{- if .Values.installCRDs }}\n" + "---\n".join(crds) + "{{- end }}\n"
 
 
 def _without_helm(text: str) -> str:

@@ -118,7 +118,7 @@ def _compile(family: Family, folder: Path, target: Path, total: int, work: Step)
             compiled += 1
             work.say(f"compiled {compiled} of at most {total} packages: {line}")
 
-    # One binary is named by -o; for several it is the folder, and their names are Go's.
+    # One binary is named by -o; for several it is the folder, and Go's names are changed to ours.
     names = list(family.binaries)
     output = target / names[0] if len(names) == 1 else f"{target}{os.sep}"
     flags = ["-mod=readonly", "-buildvcs=false", "-v", "-o", str(output)]
@@ -129,6 +129,9 @@ def _compile(family: Family, folder: Path, target: Path, total: int, work: Step)
         env=gomodule.environment(folder),
         on_line=on_line,
     )
+    if len(names) > 1:
+        for name, package in family.binaries.items():
+            (target / package.rpartition("/")[2]).rename(target / name)
 
 
 def _add_provider_schema(folder: Path, module: Path) -> None:

@@ -15,6 +15,7 @@ PACKAGES = (
     "containerd",
     "containernetworking-plugins",
     "iproute2",
+    "ipset",
     "iptables",
     "kmod",
     "mmdebstrap",

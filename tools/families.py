@@ -52,6 +52,7 @@ KUBERNETES = "1.37.2"
 PULUMI = "3.259.0"
 PULUMI_KUBERNETES = "4.25.0"
 ISTIO = "1.31.0"
+CERT_MANAGER = "1.11.5"
 
 PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 ISTIO_MODULE = "istio.io/istio"
@@ -106,6 +107,12 @@ _TABLE = (
         {"coredns": "."},
     ),
     Family(
+        "kube-router",
+        "2.10.0",
+        "what enforces NetworkPolicies on the lab's nodes, without kube-router's other parts",
+        {"kube-router": "."},
+    ),
+    Family(
         "istio",
         ISTIO,
         "istiod and the agent beside Envoy",
@@ -136,9 +143,13 @@ _TABLE = (
     ),
     Family(
         "cert-manager",
-        "1.11.5",
-        "issuer of the cluster CAs, on the lab's root cluster",
-        {"cert-manager-controller": f"{CERT_MANAGER_MODULE}/cmd/controller"},
+        CERT_MANAGER,
+        "issuer of the cluster CAs: a process of the lab's root cluster, or pods of its chart",
+        {
+            f"cert-manager-{name}": f"{CERT_MANAGER_MODULE}/cmd/{name}"
+            for name in ("controller", "webhook", "cainjector", "ctl")
+        },
+        variables={f"{CERT_MANAGER_MODULE}/pkg/util.AppVersion": f"v{CERT_MANAGER}"},
     ),
     Family(
         "fortio",

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pulumi import automation
 
-from tests.conftest import PROJECT, Lab
-from tests.support import workloads
+from tests.conftest import Lab
+from tests.support import dev, rbac, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
 from tests.support.wait import until
@@ -43,12 +42,11 @@ def seconds(work: Callable[[], Any]) -> float:
 
 @pytest.fixture(scope="module")
 def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Kube, Kube]]:
-    dev = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
-    config = {key.split(":")[1]: value for key, value in dev.items()}
-    config |= {"istio": lab.istio, "kubeconfig": "kubeconfig"}
+    config = dev.settings()
     echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
     config["clusters"]["b"]["exposes"].append(echo)
     del config["bookinfo"]
+    rbac.grant(lab.kubeconfig, config["clusters"])
     stack = Stack(tmp_path_factory.mktemp("bench"), lab.kubeconfig, config)
     kubes = [Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b")]
     print(f"\nfresh up: {seconds(stack.up):.0f} s")

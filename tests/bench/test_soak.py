@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import PROJECT
+from tests.support import dev, rbac
 from tests.support.stack import Stack
 
 ROUNDS = int(os.environ.get("ROUNDS", "10"))
@@ -36,16 +36,13 @@ def tools() -> Any:
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_up_works_on_fresh_clusters_at_the_first_try(number: int, tmp_path: Path) -> None:
-    from tools import assets
-
     kubeconfig = tmp_path / "kubeconfig"
     lab("up", "--kubeconfig", str(kubeconfig))
-    dev = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
-    config = {key.split(":")[1]: value for key, value in dev.items()}
-    config["istio"] = {**config["istio"], "repository": str(assets.charts())}
+    config = dev.settings()
+    rbac.grant(kubeconfig, config["clusters"])
     directory = tmp_path / "stack"
     directory.mkdir()
-    stack = Stack(directory, kubeconfig, {**config, "kubeconfig": "kubeconfig"})
+    stack = Stack(directory, kubeconfig, config)
     started = time.monotonic()
     changes = stack.up()
     print(f"\nround {number}: up took {time.monotonic() - started:.0f} s")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CLUSTERS, Lab
-from tests.support import workloads
+from tests.support import rbac, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
 from tests.support.wait import until
@@ -24,7 +24,7 @@ def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
 CONFIG: dict[str, Any] = {
     "clusters": {
         "a": {
-            "context": "lab-a",
+            "context": rbac.deployer("a"),
             "httpPorts": [80],
             "exposes": [
                 exposed("echo", 8080),
@@ -32,7 +32,7 @@ CONFIG: dict[str, Any] = {
             ],
         },
         "b": {
-            "context": "lab-b",
+            "context": rbac.deployer("b"),
             "linkPort": 15999,
             "exposes": [
                 exposed("echo", 80),
@@ -42,10 +42,10 @@ CONFIG: dict[str, Any] = {
                 {"service": "reviews", "namespace": "bookinfo", "port": 9080},
             ],
         },
-        "c": {"context": "lab-c"},
+        "c": {"context": rbac.deployer("c")},
     },
     "links": "all",
-    "rootCa": {"context": "lab-root"},
+    "rootCa": {"context": rbac.deployer(rbac.ROOT)},
     "bookinfo": {"frontend": "a", "backend": "b"},
 }
 
@@ -93,9 +93,10 @@ class Mesh:
 
 @pytest.fixture(scope="session")
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """Bring the stack up, put workloads in, and take all of it away again."""
+    """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
     config = {**CONFIG, "istio": lab.istio}
+    rbac.grant(lab.kubeconfig, CLUSTERS, rotation=True)
     stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
     stack.up()
     for name, kube in clusters.items():

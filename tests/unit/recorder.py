@@ -26,6 +26,8 @@ from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from . import issued
+
 PROJECT_DIR = Path(__file__).parents[2]
 PROJECT = "istio-multicluster"
 CHART = "kubernetes:helm.sh/v4:Chart"
@@ -35,18 +37,18 @@ DNS_CLUSTER_IP = "10.96.7.7"
 UNKNOWN = rpc.UNKNOWN
 
 
+REVOCATION_LIST = "pulumi-python:dynamic/istio-multicluster:RevocationList"
+
+
 def pem(label: str, text: str) -> str:
-    """Return something of the form of a PEM file; no real key is ever part of these tests."""
+    """Return something of the form of a PEM file that is none."""
     body = base64.b64encode(text.encode()).decode()
     return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"
 
 
-ROOT_CERT = pem("CERTIFICATE", "root")
-
-
 def private_key(cluster: str) -> str:
     """Return the key that the recorder answers for a cluster CA: what must never leak."""
-    return pem("PRIVATE KEY", f"key of {cluster}")
+    return issued.ca(f"{cluster}.{issued.ROOT_NAME}").key_pem
 
 
 @dataclass(frozen=True)
@@ -171,11 +173,18 @@ class Answers(runtime_mocks.Mocks):
 
     Args:
         addresses: cluster to the `status.loadBalancer.ingress` of its ingress gateway.
+        secrets: name of a Secret to what cert-manager has put there, where not the usual.
         preview: answer nothing that only an `up` can know.
     """
 
-    def __init__(self, addresses: Mapping[str, list[dict[str, str]]], preview: bool) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, list[dict[str, str]]],
+        secrets: Mapping[str, Mapping[str, str]],
+        preview: bool,
+    ) -> None:
         self.addresses = addresses
+        self.secrets = secrets
         self.preview = preview
 
     def call(self, args: runtime_mocks.MockCallArgs) -> Any:
@@ -190,13 +199,11 @@ class Answers(runtime_mocks.Mocks):
         if args.typ == SERVICE:
             outputs["spec"] = {**outputs.get("spec", {}), "clusterIP": DNS_CLUSTER_IP}
         if args.typ == SECRET and args.resource_id:
-            cluster = args.resource_id.rpartition("cluster-ca-")[2]
-            issued = {
-                "tls.crt": pem("CERTIFICATE", f"CA of {cluster}") + ROOT_CERT,
-                "tls.key": private_key(cluster),
-                "ca.crt": ROOT_CERT,
-            }
-            outputs["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in issued.items()}
+            secret = args.resource_id.rpartition("/")[2]
+            files = self.secrets.get(secret) or issued.tls_secret(secret)
+            outputs["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in files.items()}
+        if args.typ == REVOCATION_LIST:
+            outputs["crl"] = issued.crls(args.inputs["signers"], args.inputs["revoked"])
         return args.resource_id or f"{args.name}-id", outputs
 
 
@@ -273,6 +280,7 @@ def run_program(
     config: Mapping[str, Any],
     *,
     addresses: Mapping[str, list[dict[str, str]]] | None = None,
+    secrets: Mapping[str, Mapping[str, str]] | None = None,
     preview: bool = False,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
@@ -280,6 +288,7 @@ def run_program(
     Args:
         config: keys of the stack file, without the namespace.
         addresses: cluster to `status.loadBalancer.ingress`.
+        secrets: name of a Secret on the root cluster to its files, where not the usual.
         preview: as `pulumi preview` of a stack that has never been up.
     """
     written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
@@ -287,7 +296,7 @@ def run_program(
         {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
     )
     run = Run()
-    answers = Answers(addresses or {}, preview)
+    answers = Answers(addresses or {}, secrets or {}, preview)
     monitor = RecordingMonitor(answers, run)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

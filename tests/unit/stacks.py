@@ -62,9 +62,10 @@ FULL = {
                 {"service": "reviews", "namespace": "bookinfo", "port": 9080},
             ],
         },
-        c={"dns": "none"},
+        c={"dns": "none", "networkPolicy": ["shop"]},
     ),
     "links": [["a", "b"], ["c", "a"]],
+    "rootCa": {"context": "ctx-root", "certManager": True, "revoked": ["c0ffee"]},
     "bookinfo": {"frontend": "a", "backend": "b"},
 }
-"""A bit of everything: three clusters, two links, each DNS mode, Bookinfo."""
+"""A bit of everything: three clusters, two links, each DNS mode, revocation lists, Bookinfo."""

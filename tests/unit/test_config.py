@@ -9,14 +9,11 @@ import pytest
 
 import config
 
-from .recorder import pem
 from .stacks import service, stack, write_kubeconfig
-from .test_secrets import write_pki
 
 BOTH_ENDS = "use at most 63 lower-case letters, digits and '-', a letter or digit at both ends"
 PORTS = "give a whole number from 1 to 65535"
 KUBECONFIG = "name one readable kubeconfig file"
-FILES = "rootCa.directory needs ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem"
 OF_HOST_NAMES = "it becomes part of host names: use at most 63 lower-case letters, digits and '-'"
 ENTRY = "{{service: {}, namespace: bookinfo, port: 9080}}"
 
@@ -42,7 +39,7 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         top(zzz=1),
         [
             "zzz: is an unknown key; "
-            "known: kubeconfig, clusters, links, rootCa, istio, remoteDns, bookinfo"
+            "known: kubeconfig, clusters, links, rootCa, callerIdentity, istio, remoteDns, bookinfo"
         ],
     ),
     (a(linkport=1), ["clusters.a.linkport: is an unknown key; did you mean 'linkPort'?"]),
@@ -199,48 +196,6 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         )
         for file in ("broken", "listless", "binary")
     ),
-    # Certificates.
-    (
-        {k: v for k, v in stack().items() if k != "rootCa"},
-        [
-            "rootCa: is missing, and linked clusters need a shared root of trust; "
-            "set `context` of a cluster that runs cert-manager, or `directory` of certificates"
-        ],
-    ),
-    (
-        top(rootCa={"context": "nope"}),
-        ["rootCa.context: 'nope' is not in the kubeconfig; it has: ctx-a, ctx-b, ctx-root"],
-    ),
-    (
-        top(rootCa={"context": "ctx-root", "directory": "pki"}),
-        ["rootCa.directory: stands beside `context`; keep one source of certificates"],
-    ),
-    (
-        top(rootCa={"directory": "half"}),
-        [
-            f"rootCa.directory: DIR/half/b/{file} cannot be read "
-            f"(No such file or directory); {FILES} for each cluster"
-            for file in ("ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem")
-        ],
-    ),
-    (
-        top(rootCa={"directory": "two-roots"}),
-        [
-            "rootCa.directory: root-cert.pem of 'b' differs from that of 'a'; "
-            "linked clusters need one root of trust"
-        ],
-    ),
-    (
-        top(rootCa={"context": "ctx-root", "lifetimeDays": 9, "renewBeforeDays": 9}),
-        [
-            "rootCa.renewBeforeDays: 9 is too long; "
-            "renew before the end of the 9 days of rootCa.lifetimeDays"
-        ],
-    ),
-    (
-        top(rootCa={"context": "ctx-root", "namespace": "-x"}),
-        [f"rootCa.namespace: '-x' is not valid; {BOTH_ENDS}"],
-    ),
     # DNS, Helm values.
     (
         top(remoteDns={"address": "10.1.1.1", "knownCidrs": ["172.16.0.0/12", "10.0.0.0/8"]}),
@@ -290,10 +245,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "broken").write_text("{")
     (path / "listless").write_text("contexts: 3")
     (path / "binary").write_bytes(b"\xff\xfe")
-    write_pki(path / "pki", "ab")
-    write_pki(path / "half", "a")
-    write_pki(path / "two-roots", "a")
-    write_pki(path / "two-roots", "b", root=pem("CERTIFICATE", "another"))
     return path
 
 

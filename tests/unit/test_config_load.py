@@ -11,6 +11,7 @@ import yaml
 
 import config
 from kubeconfig import Kubeconfig, KubeconfigError
+from settings import CertManager, Root, RootCa
 
 from .conftest import ProgramRunner
 from .recorder import PROJECT, PROJECT_DIR
@@ -95,8 +96,19 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         exposes=(),
         peers=("b",),
         cacerts=None,
+        network_policy=(),
     )
-    assert settings.root_ca == config.RootCa("ctx-root", "istio-root-ca", 90, 30)
+    assert settings.root_ca == RootCa(
+        context="ctx-root",
+        namespace="istio-root-ca",
+        roots=(Root("root-ca", "", ""),),
+        lifetime_days=90,
+        renew_before_days=30,
+        cert_manager=None,
+        revoked=None,
+        openssl_image="docker.io/alpine/openssl:3.5.4",
+    )
+    assert settings.warn_days == 14
     assert settings.remote_dns.address == "240.0.0.1", "no cluster can own it"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
     assert settings.istio.hub == ""
@@ -116,17 +128,41 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
     values = {"base": {"x": 1}, "istiod": {"y": 2}, "gateway": {"z": 3}}
     settings = parse(
         workdir,
-        istio={"version": "1.0", "repository": "oci://r", "hub": "h", "values": values},
+        callerIdentity=True,
+        istio={
+            "version": "1.0",
+            "repository": "oci://r",
+            "hub": "h",
+            "images": {"istiod": "r/pilot@sha256:1", "proxy": "r/proxyv2@sha256:2"},
+            "values": values,
+        },
         rootCa={
             "context": "ctx-root",
             "namespace": "ca",
+            "roots": ["new", {"name": "old", "issuer": "ours.example", "kind": "Issuer"}],
             "lifetimeDays": 9,
             "renewBeforeDays": 2,
+            "certManager": {"version": "1", "repository": "charts", "values": {"x": 1}},
+            "opensslImage": "o",
+            "warnDays": 1,
         },
         remoteDns={"image": "i", "address": "198.18.0.1", "knownCidrs": ["10.0.0.0/8"]},
     )
-    assert settings.istio == config.Istio("1.0", "oci://r", "h", {"x": 1}, {"y": 2}, {"z": 3})
-    assert settings.root_ca == config.RootCa("ctx-root", "ca", 9, 2)
+    assert settings.istio == config.Istio(
+        "1.0",
+        "oci://r",
+        "h",
+        "r/pilot@sha256:1",
+        "r/proxyv2@sha256:2",
+        {"x": 1},
+        {"y": 2},
+        {"z": 3},
+    )
+    assert settings.caller_identity is True
+    roots = (Root("new", "", ""), Root("old", "ours.example", "Issuer"))
+    cert_manager = CertManager("1", "charts", {"x": 1})
+    assert settings.root_ca == RootCa("ctx-root", "ca", roots, 9, 2, cert_manager, None, "o")
+    assert settings.warn_days == 1
     assert settings.remote_dns == config.RemoteDns("i", "198.18.0.1")
 
 
@@ -150,7 +186,7 @@ def test_the_stack_of_the_lab_has_no_mistake(workdir: Path) -> None:
     raw = {key.removeprefix(f"{PROJECT}:"): value for key, value in stack_file.items()}
     lab = workdir / raw["kubeconfig"]
     lab.parent.mkdir(parents=True)
-    write_kubeconfig(lab, ["lab-a", "lab-b", "lab-root"])
+    write_kubeconfig(lab, [f"lab-{name}-deployer" for name in ("a", "b", "root")])
     settings = config.parse(raw, workdir, {})
     assert sorted(settings.clusters) == ["a", "b"]
     assert settings.bookinfo.frontend == "a"

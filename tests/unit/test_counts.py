@@ -14,6 +14,8 @@ PER_DNS = 7
 PER_LINK = 14
 PER_ROOT_CA = 4
 """Namespace, self-signed Issuer, root Certificate, Issuer; and two per mesh cluster."""
+GUARD = "TrustPhase trust-phase"
+"""Knows which clusters are linked; nothing else changes with it."""
 
 
 def counts(run: Run) -> dict[str, int]:
@@ -61,6 +63,7 @@ def test_a_cluster_without_links_gets_istio_and_nothing_of_a_link(
     run = program(config)
     assert counts(run) == {"a": PER_CLUSTER - 1, "b": PER_CLUSTER - 1}, "no cacerts, no DNS"
     assert set(run.providers) == {"a", "b"}
+    assert not run.kind("TrustPhase"), "there is no trust to guard"
 
 
 def changes(before: Run, after: Run) -> set[str]:
@@ -82,7 +85,7 @@ def test_a_new_cluster_changes_only_what_its_peers_know_of_it(program: ProgramRu
             ("AuthorizationPolicy", "link-policy"),  # the new peer's egress gateway may speak
             ("Deployment", "dns-deployment"),  # its zone is mounted
         )
-    }
+    } | {GUARD}
     new = set(after.objects) - set(before.objects)
     owners = {after[key].parent for key in new}
     assert owners == {"c", "c-dns", "a_c", "b_c", "root-ca"}
@@ -102,7 +105,7 @@ def test_a_new_link_changes_only_its_two_ends(program: ProgramRunner) -> None:
             ("AuthorizationPolicy", "link-policy"),
             ("Deployment", "dns-deployment"),
         )
-    }
+    } | {GUARD}
     assert {other[key].parent for key in set(other.objects) - set(one.objects)} == {"a_c"}
 
 
@@ -114,6 +117,7 @@ def test_a_newly_exposed_service_is_one_object_and_its_port_at_the_callers(
     assert changes(before, after) == {
         "ServiceEntry a_b-b-to-a-services",
         "ServiceEntry a_c-c-to-a-services",
+        "AuthorizationPolicy a-link-policy",  # a list of what is allowed
     }
     assert set(after.objects) - set(before.objects) == {"VirtualService a-expose-api.shop"}
 

@@ -3,96 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
 from components import exposure
 
+from .conftest import ProgramRunner
 from .recorder import Run
+from .stacks import service, stack
 
-PEERS = {"b": "b.example", "c": "c.remote"}
+WEB = "web.shop.svc.a.remote"
+WEB_REGEX = r"web\.shop\.svc\.a\.remote"
 B = "b.example/ns/istio-gateways/sa/istio-egressgateway"
 C = "c.remote/ns/istio-gateways/sa/istio-egressgateway"
 
 
-def exposed(service: str, port: int, *allow: str) -> exposure.ExposedService:
-    return {"service": service, "namespace": "shop", "port": port, "allow": list(allow)}
-
-
-def rules(peers: dict[str, str], *exposes: exposure.ExposedService) -> list[Any]:
-    """Return each rule as (principals that it spares, hosts)."""
-    found = exposure.policy("a", 15443, peers, exposes)["rules"]
-    for rule in found:
-        assert len(rule["to"]) == 1
-        assert rule["to"][0]["operation"]["ports"] == ["15443"], "other ports are not our business"
-    return [
-        (
-            rule["from"][0]["source"]["notPrincipals"] if "from" in rule else None,
-            rule["to"][0]["operation"].get("hosts"),
-        )
-        for rule in found
-    ]
-
-
-WEB = "web.shop.svc.a.remote"
-
-
-@pytest.mark.parametrize(
-    ("peers", "exposes", "expected"),
-    [
-        pytest.param({}, [], [(None, None)], id="no peer: everybody is denied"),
-        pytest.param({}, [exposed("web", 80)], [(None, None)], id="no peer, something exposed"),
-        pytest.param(PEERS, [], [([B, C], None)], id="peers, nothing exposed"),
-        pytest.param(
-            PEERS, [exposed("web", 80, "b", "c")], [([B, C], None)], id="all peers allowed"
-        ),
-        pytest.param(
-            PEERS, [exposed("web", 80, "c", "b")], [([B, C], None)], id="all, in another order"
-        ),
-        pytest.param(
-            PEERS,
-            [exposed("web", 8080, "b")],
-            [([B, C], None), ([B], [f"{WEB}:8080"])],
-            id="one peer allowed",
-        ),
-        pytest.param(
-            PEERS,
-            [exposed("web", 80, "c")],
-            [([B, C], None), ([C], [WEB, f"{WEB}:80"])],
-            id="port 80 has two spellings",
-        ),
-        pytest.param(
-            PEERS,
-            [exposed("web", 8080)],
-            [([B, C], None), (None, [f"{WEB}:8080"])],
-            id="nobody allowed: everybody is denied",
-        ),
-        pytest.param(
-            PEERS,
-            [exposed("web", 8080, "b"), exposed("web", 80, "b", "c"), exposed("web", 81, "c")],
-            [([B, C], None), ([C], [f"{WEB}:81"]), ([B], [f"{WEB}:8080"])],
-            id="each port of a service for itself",
-        ),
-    ],
-)
-def test_the_policy_denies_all_but_the_peers_that_are_allowed(
-    peers: dict[str, str], exposes: list[exposure.ExposedService], expected: list[Any]
-) -> None:
-    assert rules(peers, *exposes) == expected
-
-
-def test_the_policy_is_a_deny_on_the_ingress_pods_only() -> None:
-    policy = exposure.policy("a", 1, PEERS, [])
-    assert policy["action"] == "DENY", "an ALLOW would end ordinary traffic on the same pods"
-    assert policy["selector"] == {"matchLabels": {"istio": "ingressgateway"}}
-
-
-def test_the_order_of_peers_and_services_changes_nothing() -> None:
-    exposes = [exposed("web", 80, "b"), exposed("api", 81, "c", "b"), exposed("api", 80, "c")]
-    backwards = dict(reversed(PEERS.items()))
-    one = exposure.policy("a", 1, PEERS, exposes)
-    assert one == exposure.policy("a", 1, backwards, exposes[::-1])
+def exposed(service: str, port: int) -> exposure.ExposedService:
+    return {"service": service, "namespace": "shop", "port": port, "allow": ["b"]}
 
 
 @pytest.mark.parametrize(
@@ -105,12 +32,17 @@ def test_the_order_of_peers_and_services_changes_nothing() -> None:
         (f"{WEB}:18443", None),
         (f"{WEB}:8080", None),
         (f"{WEB}:", None),
+        (f"{WEB}.", None),
+        (f"{WEB}:1:8443", None),
+        (f"{WEB}:08443", None),
+        ("web-shop.svc.a.remote", None),
     ],
 )
 def test_two_ports_of_one_service_are_told_apart_by_the_authority(
     authority: str, expected: int | None
 ) -> None:
-    spec = exposure.virtual_service("a", [exposed("web", 80), exposed("web", 8443)])
+    ports = [exposed("web", 80), exposed("web", 8443)]
+    spec = exposure.virtual_service("a", ports, caller_identity=False)
     hits = [
         route["route"][0]["destination"]["port"]["number"]
         for route in spec["http"]
@@ -130,8 +62,13 @@ def test_a_virtual_service_leads_to_its_own_service_only(full: Run) -> None:
             {
                 "match": [{"authority": {"regex": regex}}],
                 "route": [{"destination": {**destination, "port": {"number": port}}}],
+                # Whoever wrote it: no gateway has vouched for it.
+                "headers": {"request": {"remove": ["x-remote-caller"]}},
             }
-            for port, regex in ((80, "[^:]*(:80)?"), (8443, ".*:8443"))
+            for port, regex in (
+                (80, rf"(?i)({WEB_REGEX}|{WEB_REGEX}:80)"),
+                (8443, rf"(?i)({WEB_REGEX}:8443)"),
+            )
         ],
     }
 
@@ -164,9 +101,45 @@ def test_each_cluster_lets_in_the_egress_identity_that_its_peer_exports(full: Ru
         ]
 
 
-def test_a_restricted_service_stands_in_the_policy_of_its_cluster(full: Run) -> None:
+def test_each_peer_has_the_list_of_what_it_may_call(full: Run) -> None:
     spec = full["AuthorizationPolicy a-link-policy"].spec
-    assert [rule["to"][0]["operation"].get("hosts") for rule in spec["rules"]] == [
-        None,
-        ["ratings.bookinfo.svc.a.remote:9080"],
+    web = [WEB, f"{WEB}:80", f"{WEB}:8443"]
+    assert [
+        (rule["from"][0]["source"].get("principals"), rule["to"][0]["operation"])
+        for rule in spec["rules"]
+    ] == [
+        (None, {"ports": ["15443"]}),
+        ([B], {"ports": ["15443"], "notHosts": ["ratings.bookinfo.svc.a.remote:9080", *web]}),
+        ([C], {"ports": ["15443"], "notHosts": web}),
     ]
+
+
+def test_a_cluster_that_exposes_nothing_refuses_all(full: Run) -> None:
+    rules = full["AuthorizationPolicy c-link-policy"].spec["rules"]
+    a = full.exports["clusters"]["a"]["egressSpiffeId"].removeprefix("spiffe://")
+    to = [{"operation": {"ports": ["15443"]}}]
+    assert rules == [
+        {"from": [{"source": {"notPrincipals": [a]}}], "to": to},
+        {"from": [{"source": {"principals": [a]}}], "to": to},
+    ]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_the_callers_identity_passes_only_where_it_is_vouched_for(
+    program: ProgramRunner, told: bool
+) -> None:
+    run = program({**stack("ab", a={"exposes": [service("web")]}), "callerIdentity": told})
+    (arriving,) = run["VirtualService a-expose-web.shop"].spec["http"]
+    inside, leaving = run["VirtualService a_b-b-to-a-services"].spec["http"]
+    assert "headers" not in inside, "the egress gateway sees who calls, a sidecar only itself"
+    rules = run["AuthorizationPolicy a-link-policy"].spec["rules"]
+    if told:
+        assert "headers" not in arriving
+        # Set, not added: what the caller itself wrote is gone.
+        by_certificate = {"x-remote-caller": "%DOWNSTREAM_PEER_URI_SAN%"}
+        assert leaving["headers"] == {"request": {"set": by_certificate}}
+        assert len(rules) == 4, "strangers, b's list, b's own workloads, other ports"
+    else:
+        assert arriving["headers"] == {"request": {"remove": ["x-remote-caller"]}}
+        assert "headers" not in leaving
+        assert "when" not in str(rules)

@@ -20,7 +20,7 @@ from lab.processes import Process
 
 from .recorder import PROJECT_DIR
 
-COMMANDS = ("up", "status", "bookinfo", "down")
+COMMANDS = ("up", "status", "images", "bookinfo", "down")
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +126,23 @@ def test_bookinfo_of_no_lab_says_what_to_run(
 ) -> None:
     assert lab(monkeypatch, "bookinfo", "--instance", "unit") == 1
     assert "there is no cluster 'a' in lab 'unit': run `make up`" in capsys.readouterr().err
+
+
+def test_images_of_no_lab_says_what_to_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab(monkeypatch, "images", "--instance", "unit") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no node of lab 'unit' runs: `python -m lab up --instance unit` starts it" in err
+
+
+def test_images_prints_a_name_and_its_digest_per_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.digests, "digests", lambda instance: {"r/b:1": "sha256:2", "a:1": "x"})
+    assert lab(monkeypatch, "images") == 0
+    assert capsys.readouterr().out == "a:1 x\nr/b:1 sha256:2\n"
 
 
 @pytest.mark.parametrize("well", [True, False])

@@ -45,6 +45,14 @@ def test_a_name_that_cannot_be_part_of_paths_and_hosts_is_refused(name: str) -> 
         Instance("dev").plan([name])
 
 
+def test_a_name_whose_context_would_be_another_clusters_users_is_refused() -> None:
+    (cluster,) = Instance("dev").plan(["a"])
+    assert cluster.contexts == {"admin": "lab-a", "deployer": "lab-a-deployer"}
+    with pytest.raises(LabError, match="'a-deployer' cannot be the name of cluster"):
+        Instance("dev").plan(["a-deployer"])
+    Instance("a-deployer").plan(["deployer"])
+
+
 @pytest.mark.parametrize("name", ["a", "a1", "a-b", "a" * 20])
 def test_other_names_are_allowed(name: str) -> None:
     assert Instance(name).plan([name])[0].name == name

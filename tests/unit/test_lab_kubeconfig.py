@@ -83,6 +83,32 @@ def test_a_document_is_self_contained(tmp_path: Path) -> None:
     assert yaml.safe_load(kubeconfig.dump(made)) == made
 
 
+def test_a_user_without_rights_has_a_context_of_its_own(tmp_path: Path) -> None:
+    for name in ("ca.crt", "deployer.crt", "deployer.key"):
+        (tmp_path / name).write_text(f"content of {name}")
+    cluster = Instance("dev").plan(["a"])[0]
+    made = kubeconfig.document(cluster, tmp_path, "deployer", "https://127.0.0.1:16400")
+    assert made["current-context"] == "lab-a-deployer"
+    context = {"cluster": "lab-a-deployer", "user": "lab-a-deployer"}
+    assert made["contexts"] == [{"name": "lab-a-deployer", "context": context}]
+    assert made["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:16400"
+    key = made["users"][0]["user"]["client-key-data"]
+    assert base64.b64decode(key) == b"content of deployer.key"
+
+
+def test_the_contexts_of_all_users_go_with_the_lab(state: Path, users: Path) -> None:
+    lab = Instance("dev")
+    lab.record(lab.plan(["a", "root"]))
+    owner.claim(lab, users)
+    contexts = [name for cluster in lab.clusters() for name in cluster.contexts.values()]
+    assert contexts == ["lab-a", "lab-a-deployer", "lab-root", "lab-root-deployer"]
+    kubeconfig.add(users, [document(name) for name in contexts])
+    present = owner.read(lab)
+    assert present is not None
+    owner.forget_contexts(lab, present)
+    assert read(users) == USERS
+
+
 def test_a_new_file_is_private_and_its_first_context_is_current(tmp_path: Path) -> None:
     path = tmp_path / "new/folder/kubeconfig"
     kubeconfig.add(path, [document("lab-a"), document("lab-b")])

@@ -14,6 +14,7 @@ import pytest
 
 from lab import images
 from lab.oci import Image, Layer, write_archive, write_layer
+from tools.families import FAMILIES
 
 INDEX = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -106,6 +107,20 @@ def test_the_layout_is_whole_and_every_digest_matches(tmp_path: Path, binary: Pa
     assert blobs == archive.read, "nothing that no image names"
 
 
+def test_an_image_is_found_by_its_digest_in_each_of_its_repositories(
+    tmp_path: Path, binary: Path
+) -> None:
+    layer = write_layer(tmp_path / "layer", {"x": binary})
+    names = ["r.example:5000/one:1", "r.example/two:1", "r.example/two:latest"]
+    write_archive(tmp_path / "archive.tar", [Image(names, [layer], ["/x"])], "amd64")
+    archive = Archive(tmp_path / "archive.tar")
+    (digest,) = {entry["digest"] for entry in archive.index["manifests"]}
+    by_digest = [f"r.example:5000/one@{digest}", f"r.example/two@{digest}"]
+    entries = archive.index["manifests"]
+    assert [e["annotations"]["io.containerd.image.name"] for e in entries] == [*names, *by_digest]
+    assert archive.image(by_digest[0]) == archive.image(names[0])
+
+
 def test_a_shared_layer_is_stored_once(tmp_path: Path, binary: Path) -> None:
     layer = write_layer(tmp_path / "layer", {"x": binary})
     images = [Image([f"r.example/{n}:1"], [layer], ["/x", str(n)]) for n in range(5)]
@@ -182,3 +197,15 @@ def test_the_images_of_a_group_make_an_archive_and_have_full_names(
         assert ":" in rest
         config, _ = archive.image(name)
         assert config["config"]["Entrypoint"][0].startswith("/")
+
+
+def test_cert_managers_images_are_what_its_chart_expects(tmp_path: Path, binary: Path) -> None:
+    names = ("controller", "webhook", "cainjector", "ctl")
+    binaries = {f"cert-manager-{name}": binary for name in names}
+    made = images.GROUPS["cert-manager"].make(images.Parts(binaries, {}), tmp_path)
+    version = FAMILIES["cert-manager"].version
+    assert {image.names[0]: image.entrypoint for image in made} == {
+        f"quay.io/jetstack/cert-manager-{name}:v{version}": [f"/app/cmd/{name}/{name}"]
+        for name in names
+    }
+    assert {image.user for image in made} == {"1000"}, "a number: its pods must not run as root"

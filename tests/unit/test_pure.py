@@ -1,4 +1,4 @@
-"""names.py, charts.py, certificates.py: plain data in, plain data out."""
+"""names.py, and certificates.py with files that are none: plain data in, plain data out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import hashlib
 
 import pytest
 
-from components import certificates, charts, names
+from components import certificates, names
 
-from .recorder import Run, pem
+from .recorder import pem
 
 
 def test_names_follow_from_the_clusters_name_alone() -> None:
@@ -40,102 +40,6 @@ def test_link_names_are_order_free_and_never_meet() -> None:
 def test_the_default_ports_are_none_of_the_proxys_own() -> None:
     assert names.DEFAULT_LINK_PORT not in names.RESERVED_PORTS
     assert names.STATUS_PORT in names.RESERVED_PORTS
-
-
-@pytest.mark.parametrize(
-    ("layers", "expected"),
-    [
-        ([], {}),
-        ([{"a": 1}, {"a": 2}], {"a": 2}),
-        ([{"a": {"x": 1, "y": 1}}, {"a": {"y": 2}}], {"a": {"x": 1, "y": 2}}),
-        ([{"a": {"x": 1}}, {"a": None}], {"a": None}),
-        ([{"a": 1}, {"a": {"x": 1}}, {"a": {"y": 2}}], {"a": {"x": 1, "y": 2}}),
-        ([{"a": [1, 2]}, {"a": [3]}], {"a": [3]}),
-    ],
-)
-def test_of_two_layers_the_later_wins_key_by_key(layers: list, expected: dict) -> None:
-    assert charts.merge(*layers) == expected
-
-
-def test_merging_leaves_its_layers_alone() -> None:
-    layer = {"a": {"x": 1}}
-    charts.merge(layer, {"a": {"y": 2}})["a"]["x"] = 9
-    assert layer == {"a": {"x": 1}}
-
-
-def test_users_values_win_over_ours_but_not_over_what_links_need() -> None:
-    user = {
-        "autoscaleMin": 7,
-        "global": {"hub": "mine"},
-        "meshConfig": {"trustDomain": "wrong", "accessLogFile": "/dev/stdout"},
-    }
-    ours = {"trust_domain": "a.remote", "root_fingerprint": "AB:CD", "version": "1"}
-    values = charts.istiod_values(user, **ours, replicas=2, hub="h")
-    assert values == {
-        "autoscaleMin": 7,
-        "replicaCount": 2,
-        "global": {"hub": "mine", "tag": "1"},
-        "meshConfig": {"trustDomain": "a.remote", "accessLogFile": "/dev/stdout"},
-        "podAnnotations": {"istio-multicluster/root-fingerprint": "AB:CD"},
-    }
-    bare = charts.istiod_values({}, **ours, replicas=1, hub="")
-    assert "global" not in bare, "without a hub the chart's own images"
-
-
-def test_users_values_cannot_close_the_link_port_of_a_gateway() -> None:
-    ports = charts.egress_ports(15443)
-    user = {"service": {"type": "NodePort", "ports": []}, "podDisruptionBudget": {}}
-    service = {"type": "ClusterIP", "ports": ports}
-    values = charts.gateway_values(user, service=service, replicas=3)
-    assert values["service"] == {"type": "NodePort", "ports": ports}
-    assert values["autoscaling"] == {"minReplicas": 3}
-    assert values["replicaCount"] == 3
-    assert values["podDisruptionBudget"] == {"minAvailable": 1}
-
-
-def test_gateways_open_the_link_port_and_what_was_asked_for() -> None:
-    found = [(p["name"], p["port"]) for p in charts.ingress_ports(15443, (80, 443, 8080))]
-    assert found == [
-        ("status-port", 15021),
-        ("tls", 15443),
-        ("http-80", 80),
-        ("https-443", 443),
-        ("http-8080", 8080),
-    ]
-    assert [p["port"] for p in charts.egress_ports(7)] == [7]
-    for port in charts.ingress_ports(15443, (80,)):
-        assert port["targetPort"] == port["port"], "Gateways select by the port of the pod"
-        assert port["protocol"] == "TCP"
-
-
-@pytest.mark.parametrize(
-    ("repository", "expected"),
-    [
-        ("oci://r/charts", {"chart": "oci://r/charts/base", "version": "1"}),
-        ("https://r", {"chart": "base", "version": "1", "repository_opts": {"repo": "https://r"}}),
-        (".lab/charts", {"chart": ".lab/charts/base"}),
-    ],
-)
-def test_charts_are_found_in_each_kind_of_repository(repository: str, expected: dict) -> None:
-    assert charts.location(repository, "base", "1") == expected
-
-
-def test_the_program_hands_these_values_to_the_charts(full: Run) -> None:
-    assert full["Release b-istiod"].inputs["values"]["meshConfig"] == {"trustDomain": "b.example"}
-    assert full["Release b-istiod"].inputs["timeout"] == charts.TIMEOUT_SECONDS
-    for role, kind in (("ingressgateway", "LoadBalancer"), ("egressgateway", "ClusterIP")):
-        chart = full[f"Chart b-{role}"]
-        assert chart.object_name == f"Chart istio-gateways/istio-{role}", (
-            "the release's name makes the label `istio` and the ServiceAccount"
-        )
-        service = chart.inputs["values"]["service"]
-        assert service["type"] == kind
-        assert 15444 in [p["port"] for p in service["ports"]], "the cluster's own link port"
-    ingress = full["Chart a-ingressgateway"].inputs["values"]
-    assert [p["port"] for p in ingress["service"]["ports"]] == [15021, 15443, 80, 443]
-    assert ingress["replicaCount"] == 2
-    assert full["Release a-base"].inputs["name"] == "istio-base"
-    assert full["Release a-istiod"].object_name == "Release istio-system/istiod"
 
 
 CHAIN = pem("CERTIFICATE", "ca") + pem("CERTIFICATE", "between")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
+import dill
 import pytest
 
 import config
+from components.cluster_dns import ClusterDnsProvider
+from components.istiod_leftovers import IstiodLeftoversProvider
+from components.revocation import RevocationProvider
+from components.revocation_list import RevocationListProvider
+from components.trust_phase import TrustPhaseProvider
 
 from .conftest import ProgramRunner
 from .recorder import UNKNOWN, Run
@@ -50,7 +57,11 @@ def test_each_child_of_a_link_is_on_its_sources_provider(full: Run, link: str) -
 
 
 def test_the_root_ca_is_on_its_own_provider(full: Run) -> None:
-    assert {child.provider for child in full.children("root-ca").values()} == {"root_ca"}
+    for key, child in full.children("root-ca").items():
+        if child.dynamic:
+            assert child.inputs["context"] == "ctx-root", key
+        else:
+            assert child.provider == "root_ca", key
     assert full.providers["root_ca"].inputs["context"] == "ctx-root"
 
 
@@ -82,8 +93,30 @@ def test_providers_never_replace_and_never_delete_secrets(full: Run) -> None:
         assert inputs["context"] == expected
 
 
+PROVIDERS = {
+    "ClusterDns": ClusterDnsProvider,
+    "IstiodLeftovers": IstiodLeftoversProvider,
+    "Revocation": RevocationProvider,
+    "RevocationList": RevocationListProvider,
+    "TrustPhase": TrustPhaseProvider,
+}
+
+
+def test_a_provider_in_the_state_is_a_name_and_not_code(full: Run) -> None:
+    dynamic = [o for o in full.objects.values() if o.dynamic]
+    assert {o.kind for o in dynamic} == set(PROVIDERS)
+    for o in dynamic:
+        assert "__provider" not in o.secrets, "nothing in it is worth a passphrase"
+        pickled = base64.b64decode(o.inputs["__provider"])
+        assert len(pickled) < 200, "code in the state would differ from one Python to the next"
+        assert type(dill.loads(pickled)) is PROVIDERS[o.kind]
+
+
 def test_every_object_is_a_child_of_a_component_and_bears_its_name(full: Run) -> None:
     for key, o in full.objects.items():
+        if key == "TrustPhase trust-phase":
+            assert o.parent == "", "it looks at all clusters at once"
+            continue
         assert o.parent in full.components, f"{key} has no component as its parent"
         assert o.name.startswith(f"{o.parent}-"), f"{key} is outside its component's name space"
 
@@ -141,6 +174,25 @@ def test_istiod_starts_after_its_ca_and_the_crds(full: Run) -> None:
     assert {"a-cacerts", "a-base", "a-istio-system", "a-istiod-leftovers"} <= waits_for(
         full, "Release a-istiod"
     )
+
+
+def test_a_clusters_trust_changes_only_after_all_proxies_were_asked(full: Run) -> None:
+    for cluster in "abc":
+        assert "trust-phase" in full[f"Secret {cluster}-cacerts"].depends_on
+
+
+@pytest.mark.parametrize("gateway", ["a-ingressgateway", "a-egressgateway"])
+def test_gateways_restart_when_the_revocation_list_is_there(full: Run, gateway: str) -> None:
+    assert "a-revocation" in full[f"Chart {gateway}"].depends_on
+    assert {"a-cacerts", "a-istiod", "a-istio-gateways"} <= waits_for(
+        full, "Revocation a-revocation"
+    ), "istiod writes it, into a namespace that is there"
+
+
+def test_cert_manager_answers_before_anything_is_asked_of_it(full: Run) -> None:
+    for key, o in full.objects.items():
+        if "cert-manager.io" in o.inputs.get("apiVersion", ""):
+            assert "root-ca-cert-manager" in waits_for(full, key), key
 
 
 @pytest.mark.parametrize("gateway", ["a-ingressgateway", "a-egressgateway"])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import ssl
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +15,28 @@ import pulumi_kubernetes as k8s
 import pytest
 
 import config
+from tests.support import pki
 
+from . import issued
 from .conftest import ProgramRunner
-from .recorder import ROOT_CERT, Run, pem, private_key
+from .recorder import Run, private_key
 from .stacks import stack
 
 FILES = ("ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem")
+ROOT = issued.ca(issued.ROOT_NAME)
+PRIVATE = [issued.ca(f"{name}.{issued.ROOT_NAME}").key_pem for name in "abc"] + [ROOT.key_pem]
 
 
-def write_pki(directory: Path, names: str, key: str = "", root: str = ROOT_CERT) -> None:
-    """Write the files that a user brings."""
+def write_pki(directory: Path, names: str, root: pki.Ca = ROOT) -> None:
+    """Write the files that a user brings; a cluster has the same key as from the recorder."""
     for name in names:
-        (directory / name).mkdir(parents=True)
-        certificate = pem("CERTIFICATE", name)
-        contents = (certificate, key or private_key(name), certificate + root, root)
-        for file, text in zip(FILES, contents, strict=True):
-            (directory / name / file).write_text(text)
+        key = issued.ca(f"{name}.{issued.ROOT_NAME}").key
+        pki.write_one(directory / name, pki.make(name, root, key=key, path_length=0), root)
+
+
+def holds_key(text: str) -> bool:
+    """Tell whether a text holds a private key in any form of PEM, or a part of one of ours."""
+    return "PRIVATE KEY" in text or any(key.splitlines()[1] in text for key in PRIVATE)
 
 
 @pytest.fixture
@@ -73,25 +82,40 @@ def test_nothing_but_kubernetes_secrets_holds_anything_private(full: Run, brough
     for run in (full, brought):
         for key, o in run.objects.items():
             if o.kind != "Secret":
-                assert "PRIVATE KEY" not in json.dumps(o.inputs), key
+                assert not holds_key(json.dumps(o.inputs)), key
         for component in run.components.values():
-            assert "PRIVATE KEY" not in json.dumps(component.inputs)
+            assert not holds_key(json.dumps(component.inputs))
+
+
+@pytest.mark.parametrize("kind", ["TrustPhase", "RevocationList", "Revocation"])
+def test_what_a_dynamic_provider_is_told_of_trust_is_no_secret(full: Run, kind: str) -> None:
+    found = full.kind(kind)
+    assert found
+    for key, o in found.items():
+        assert o.secrets == frozenset(), f"{key}: a preview could not show what changes"
 
 
 def test_exports_hold_no_key_and_nothing_that_has_to_be_secret(full: Run, brought: Run) -> None:
     for run in (full, brought):
-        assert "PRIVATE KEY" not in json.dumps(run.exports)
+        assert not holds_key(json.dumps(run.exports))
         assert run.export_secrets == frozenset(), "a reader of the stack needs no passphrase"
-        assert {c["rootFingerprint"] for c in run.exports["clusters"].values()} == {
-            "48:13:49:4D:13:7E:16:31:BB:A3:01:D5:AC:AB:6E:7B:B7:AA:74:CE:11:85:D4:56:56:5E:F5:1D:"
-            "73:76:77:B2"
-        }, "the SHA-256 of the root, the same on all"
+        for name, cluster in run.exports["clusters"].items():
+            (root,) = cluster["trust"]["roots"]
+            assert root["fingerprint"] == fingerprint(ROOT.pem), "the same on all"
+            assert cluster["trust"]["signer"] == root["fingerprint"]
+            files = run[f"Secret {name}-cacerts"].inputs["stringData"]
+            assert cluster["trust"]["clusterCa"]["fingerprint"] == fingerprint(files["ca-cert.pem"])
+
+
+def fingerprint(certificate: str) -> str:
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest().upper()
+    return ":".join(textwrap.wrap(digest, 2))
 
 
 def test_of_the_root_cluster_only_the_cluster_cas_are_read(full: Run) -> None:
     reads = {key: o for key, o in full.objects.items() if o.read}
     assert {o.inputs["id"] for o in reads.values()} == {
-        f"istio-root-ca/cluster-ca-{name}" for name in "abc"
+        f"istio-root-ca/{name}.root-ca" for name in "abc"
     }, "the root's own Secret is never read, so its key is in no state"
     for o in reads.values():
         assert o.provider == "root_ca"
@@ -108,37 +132,39 @@ def test_the_roots_secret_is_named_by_its_issuer_alone(full: Run) -> None:
     }
 
 
-@pytest.mark.parametrize("issued", [True, False])
+@pytest.mark.parametrize("issued_here", [True, False])
 def test_the_ca_is_an_output_that_knows_that_it_is_secret(
-    workdir: Path, try_program: ProgramRunner, monkeypatch: pytest.MonkeyPatch, issued: bool
+    workdir: Path, try_program: ProgramRunner, monkeypatch: pytest.MonkeyPatch, issued_here: bool
 ) -> None:
     """What users of the component can do with the value, not only what goes to the engine."""
-    values: list[tuple[str, pulumi.Output[str]]] = []
+    values: list[pulumi.Output[Any]] = []
     real = k8s.core.v1.Secret.__init__
 
     def spy(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
-        for file, value in (kwargs.get("string_data") or {}).items():
-            values.append((file, pulumi.Output.from_input(value)))
+        if "string_data" in kwargs:
+            values.append(pulumi.Output.from_input(kwargs["string_data"]))
 
     monkeypatch.setattr(k8s.core.v1.Secret, "__init__", spy)
     write_pki(workdir / "pki", "abc")
-    run = try_program({**stack("abc"), **({} if issued else {"rootCa": {"directory": "pki"}})})
+    run = try_program({**stack("abc"), **({} if issued_here else {"rootCa": {"directory": "pki"}})})
     assert run.error is None
-    secret = [file for file, value in values if asyncio.run(value.is_secret())]
-    # What is read from the root cluster is secret as a whole; files are the user's own.
-    assert sorted(secret) == sorted(3 * (FILES if issued else ["ca-key.pem"]))
+    assert [asyncio.run(value.is_secret()) for value in values] == [True] * 3
 
 
 def test_messages_about_certificates_do_not_quote_them(
     workdir: Path, try_program: ProgramRunner
 ) -> None:
-    write_pki(workdir / "pki", "a", key="not ascii: \N{KEY} hunter2")
-    write_pki(workdir / "pki", "b", root=pem("CERTIFICATE", "another root"))
-    run = try_program({**stack("ab"), "rootCa": {"directory": "pki"}})
+    write_pki(workdir / "pki", "a")
+    (workdir / "pki/a/ca-key.pem").write_text("not ascii: \N{KEY} hunter2")
+    write_pki(workdir / "pki", "b", root=issued.ca("another"))
+    write_pki(workdir / "pki", "c")
+    run = try_program({**stack("abc"), "rootCa": {"directory": "pki"}})
     text = f"{run.error!r} {run.error} {run.error.__cause__!r} {run.error.__context__!r}"
     assert "ca-key.pem cannot be read (it is not a PEM file)" in text
-    for leak in ("hunter2", "PRIVATE KEY", body("b"), "BEGIN"):
+    assert "root-cert.pem differs from that of 'b', to which 'c' is linked" in text
+    assert not holds_key(text)
+    for leak in ("hunter2", "BEGIN"):
         assert leak not in text
 
 
@@ -154,7 +180,8 @@ def test_a_key_is_left_out_when_settings_are_printed(workdir: Path) -> None:
 def test_a_file_without_a_certificate_is_a_mistake_of_the_configuration(
     workdir: Path, try_program: ProgramRunner, cluster: str
 ) -> None:
-    write_pki(workdir / "pki", "ab", root="")
+    write_pki(workdir / "pki", "ab")
+    (workdir / "pki" / cluster / "root-cert.pem").write_text("")
     run = try_program({**stack("ab"), "rootCa": {"directory": "pki"}})
     assert isinstance(run.error, config.ConfigError)
     assert f"pki/{cluster}/root-cert.pem" in str(run.error)

@@ -16,7 +16,13 @@ from .recorder import PROJECT_DIR, Run
 from .stacks import FULL, stack
 
 COMPONENTS = sorted((PROJECT_DIR / "components").glob("*.py"))
-EDGE = {"cluster_dns.py", "istiod_leftovers.py", "kubectl.py"}
+EDGE = {
+    "cluster_dns.py",
+    "istiod_leftovers.py",
+    "kubectl.py",
+    "revocation.py",
+    "revocation_list.py",
+}
 """Dynamic providers run in a process of their own, where no argument can be handed in."""
 
 
@@ -56,6 +62,7 @@ CURRENT = {
     "v1",
     "apps/v1",
     "rbac.authorization.k8s.io/v1",
+    "networking.k8s.io/v1",
     "networking.istio.io/v1",
     "security.istio.io/v1",
     "cert-manager.io/v1",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from lab import instance, node
 from lab.instance import Instance
@@ -23,6 +24,7 @@ from tools.families import (
     Family,
 )
 from tools.process import ToolError
+from tools.progress import Step
 
 from .recorder import PROJECT_DIR
 
@@ -32,7 +34,11 @@ OWN = {"bookinfo", "pause"}
 PSEUDO = {"istio", "pulumi-kubernetes"}
 """Families pinned by commit: the tags of their repositories are no module versions."""
 
-MODULES = {"coredns": "github.com/coredns/coredns", "pulumi-kubernetes": PROVIDER_MODULE}
+MODULES = {
+    "coredns": "github.com/coredns/coredns",
+    "kube-router": "github.com/cloudnativelabs/kube-router/v2",
+    "pulumi-kubernetes": PROVIDER_MODULE,
+}
 """Families with a main of our own, which requires the module directly."""
 
 ALL = [pytest.param(family, id=family.name) for family in FAMILIES.values()]
@@ -113,10 +119,10 @@ def test_go_mod_names_every_package_as_a_tool_or_has_a_main(family: Family) -> N
 
 
 @pytest.mark.parametrize("family", ALL)
-def test_several_binaries_of_a_family_have_the_names_that_go_gives_them(family: Family) -> None:
-    if len(family.binaries) > 1:  # `-o` names a folder then
-        for name, package in family.binaries.items():
-            assert package.rpartition("/")[2] == name
+def test_no_binary_of_a_family_takes_the_place_of_another(family: Family) -> None:
+    given = {package.rpartition("/")[2]: name for name, package in family.binaries.items()}
+    assert len(given) == len(family.binaries), "`-o` names a folder: all are there with Go's names"
+    assert all(given.get(name, name) == name for name in family.binaries), "when one is renamed"
 
 
 @pytest.mark.parametrize("family", ALL)
@@ -183,6 +189,23 @@ def test_families_of_one_folder_have_keys_of_their_own(monkeypatch: pytest.Monke
     one, other = FAMILIES["kubectl"], FAMILIES["kubernetes"]
     assert one.directory == other.directory
     assert build._key(one) != build._key(other)
+
+
+@pytest.mark.parametrize("name", ["cert-manager", "kubernetes", "etcd", "bookinfo"])
+def test_what_go_builds_gets_the_names_of_the_table(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go(command: list[str], **_: object) -> None:
+        output = command[command.index("-o") + 1]
+        for package in command[command.index("-o") + 4 :]:
+            file = Path(output, package.rpartition("/")[2]) if output[-1] == "/" else Path(output)
+            file.write_text(package)
+
+    monkeypatch.setattr(build, "run", go)
+    family = FAMILIES[name]
+    build._compile(family, tmp_path, tmp_path, 1, Step(Console(quiet=True), "x"))
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert made == family.binaries
 
 
 def test_a_workspace_is_a_copy(tmp_path: Path) -> None:
