@@ -34,6 +34,7 @@ __all__ = [
     "revoked",
     "root_of",
     "roots_bundle",
+    "signed_list",
 ]
 
 
@@ -121,6 +122,15 @@ def revoked(pem: str) -> list[str]:
     """
     lists = (chains.load_crl(one) for one in chains.pem_crls(pem))
     return sorted({f"{entry.serial_number:x}" for crl in lists for entry in crl})
+
+
+def signed_list(crl_pem: str, ca_pem: str) -> bool:
+    """Tell whether a revocation list is signed by a CA."""
+    authority = chains.load(ca_pem)[0]
+    return any(
+        chains.load_crl(one).is_signature_valid(authority.public_key())  # type: ignore[arg-type]
+        for one in chains.pem_crls(crl_pem)
+    )
 
 
 def crl_ends(pem: str) -> datetime:

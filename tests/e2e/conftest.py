@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,14 @@ def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
     return {"service": service, "namespace": workloads.NAMESPACE, "port": port, **further}
 
 
-# Port 7777 is used by no Service of the callers; b's link port differs from the others'.
+# Port 7777 is used by no Service of the callers; b's link port differs from the others'. The root
+# CA is on c, with a cert-manager that the program installs; tests/engine has it on its own cluster.
 CONFIG: dict[str, Any] = {
     "clusters": {
         "a": {
             "context": rbac.deployer("a"),
             "httpPorts": [80],
+            "networkPolicy": [workloads.LOCKED],
             "exposes": [
                 exposed("echo", 8080),
                 {"service": "ratings", "namespace": "bookinfo", "port": 9080},
@@ -45,10 +48,16 @@ CONFIG: dict[str, Any] = {
         "c": {"context": rbac.deployer("c")},
     },
     "links": "all",
-    "rootCa": {"context": rbac.deployer(rbac.ROOT)},
+    "rootCa": {
+        "context": "lab-c",
+        "certManager": {"version": "v1.11.5", "values": {"installCRDs": True}},
+        "opensslImage": workloads.CLIENT_IMAGE,
+    },
+    "callerIdentity": True,
     "bookinfo": {"frontend": "a", "backend": "b"},
 }
 
+NAMESPACES = (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN, workloads.CALLERS)
 SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
 
 
@@ -58,6 +67,7 @@ class Mesh:
 
     clusters: dict[str, Kube]
     stack: Stack
+    config: dict[str, Any]
     outputs: dict[str, Any]
 
     def call(self, cluster: str, url: str, namespace: str = workloads.NAMESPACE) -> str:
@@ -95,7 +105,9 @@ class Mesh:
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
-    config = {**CONFIG, "istio": lab.istio}
+    config = {**copy.deepcopy(CONFIG), "istio": lab.istio}
+    config["rootCa"]["certManager"]["repository"] = lab.istio["repository"]
+    clusters["a"].apply(workloads.namespace(workloads.LOCKED, injected=False))
     rbac.grant(lab.kubeconfig, CLUSTERS, rotation=True)
     stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
     stack.up()
@@ -110,11 +122,15 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
             workloads.client(workloads.NAMESPACE, certs=True),
             workloads.client(workloads.STRICT),
             workloads.client(workloads.PLAIN),
+            workloads.namespace(workloads.CALLERS, injected=True),
+            workloads.client(workloads.CALLERS),
         )
     for kube in clusters.values():
-        for where in (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN):
+        for where in NAMESPACES:
             kube.wait_for_deployments(where)
-    made = Mesh(clusters, stack, stack.outputs())
+    clusters["a"].apply(workloads.client(workloads.LOCKED))
+    clusters["a"].wait_for_deployments(workloads.LOCKED)
+    made = Mesh(clusters, stack, config, stack.outputs())
     for name in CLUSTERS:
         made.wait_for_dns(name)
     yield made
@@ -122,9 +138,9 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         kube.run(
             "delete",
             "namespace",
-            workloads.NAMESPACE,
-            workloads.STRICT,
-            workloads.PLAIN,
+            *NAMESPACES,
+            workloads.LOCKED,
+            "--ignore-not-found",
             timeout=120,
         )
     stack.destroy()

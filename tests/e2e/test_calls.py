@@ -43,13 +43,13 @@ def test_a_local_call_stays_local(mesh: Mesh) -> None:
         "http://istiod.istio-system.svc.b.remote:7777/",
     ],
 )
-def test_what_is_not_exposed_is_not_found(mesh: Mesh, url: str) -> None:
-    assert mesh.call("a", url) == "404"
+def test_what_is_not_exposed_is_refused(mesh: Mesh, url: str) -> None:
+    assert mesh.call("a", url) == "403"
 
 
-def test_a_port_that_is_not_exposed_is_not_found(mesh: Mesh) -> None:
+def test_a_port_that_is_not_exposed_is_refused(mesh: Mesh) -> None:
     # The Service has port 8080, and `private` is exposed there; `echo` is not.
-    assert mesh.call("c", "http://echo.apps.svc.b.remote:8080/debug") == "404"
+    assert mesh.call("c", "http://echo.apps.svc.b.remote:8080/debug") == "403"
 
 
 def test_only_the_clusters_on_its_list_reach_a_service(mesh: Mesh) -> None:

@@ -95,7 +95,8 @@ def test_refresh_finds_no_drift(life: Life) -> None:
 
 def test_clusters_share_the_root_and_not_the_ca(life: Life) -> None:
     clusters = life.stack.outputs()["clusters"]
-    assert clusters["a"]["rootFingerprint"] == clusters["b"]["rootFingerprint"]
+    assert clusters["a"]["trust"]["roots"] == clusters["b"]["trust"]["roots"]
+    assert clusters["a"]["trust"]["clusterCa"] != clusters["b"]["trust"]["clusterCa"]
     cas = {
         name: life.clusters[name].get("secret", "cacerts", "-n", "istio-system")["data"]
         for name in ("a", "b")

@@ -9,6 +9,11 @@ CLIENT_IMAGE = "docker.io/lab/client:1"
 NAMESPACE = "apps"
 STRICT = "strict"
 PLAIN = "plain"
+CALLERS = "callers"
+"""With sidecars; nothing but a client, which is not restarted with the rest."""
+LOCKED = "locked"
+"""Without sidecars, and with the NetworkPolicy that keeps its pods from remote ingresses."""
+IMPOSTOR_PORT = 4433
 CERTS = "/etc/istio-output-certs"
 
 Object = dict[str, Any]
@@ -81,6 +86,20 @@ def client(where: str, *, certs: bool = False) -> Object:
             "sidecar.istio.io/userVolumeMount": f'[{{"name": "certs", "mountPath": "{CERTS}"}}]',
         }
     return deployment("client", where, container, pod, annotations)
+
+
+def impostor(port: int) -> Object:
+    """Return the Service that gives a client pod an address outside of its cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "impostor", "namespace": PLAIN},
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": {"app": "client"},
+            "ports": [{"name": "tls", "port": port, "targetPort": IMPOSTOR_PORT}],
+        },
+    }
 
 
 def registry_only(where: str) -> Object:
