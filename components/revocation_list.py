@@ -129,8 +129,8 @@ def _sign(props: dict[str, Any], before: Mapping[str, str]) -> dict[str, Any]:
     for secret, certificate in props["signers"].items():
         if not certificates.signed_list(signed.get(secret, ""), certificate):
             raise KubectlError(
-                f"the revocation list of {props['namespace']}/{secret} is not signed by the CA that "
-                "was read: cert-manager has renewed it meanwhile; run `up` again"
+                f"the revocation list of {props['namespace']}/{secret} is not signed by the CA "
+                "that was read: cert-manager has renewed it meanwhile; run `up` again"
             )
     now = datetime.now(UTC)
     current = {signers[secret].fingerprint: text for secret, text in signed.items()}

@@ -144,6 +144,7 @@ def test_a_phase_that_comes_too_early_is_refused(mesh: Mesh) -> None:
     assert mesh.call("a", SEEN) == "200 CLUSTER=b"
 
 
+@pytest.mark.timeout(1500)  # four updates, each followed by kubelet's refresh of a Secret
 def test_a_root_is_rotated_without_a_failed_request(mesh: Mesh) -> None:
     every = (workloads.NAMESPACE, "istio-gateways", workloads.STRICT, "bookinfo")
     with load(mesh.clusters["a"], workloads.CALLERS, URL) as result:
