@@ -127,7 +127,8 @@ class TrustPhaseProvider(ResourceProvider):
         rotated = [name for name in changed if _roots(before[name]) != _roots(known[name])]
         if rotated:
             reasons += _refusals(before, known, rotated, news)
-        return CheckResult(news, [CheckFailure("wanted", reason) for reason in reasons])
+        # Not of a property: Pulumi would print all that is wanted before each reason.
+        return CheckResult(news, [CheckFailure("", reason) for reason in reasons])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare what is wanted."""
