@@ -55,8 +55,11 @@ def server(cluster: str) -> list[Object]:
         "args": ["server"],
         "env": [{"name": "CLUSTER", "value": cluster}],
         "readinessProbe": {"httpGet": {"path": "/debug", "port": 8080}, "periodSeconds": 1},
+        # It ends after everybody has heard that it will: its restart is no failure of the mesh.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 8}}},
     }
-    return [namespace(NAMESPACE, injected=True), deployment("echo", NAMESPACE, container, {}, {})]
+    pod = {"terminationGracePeriodSeconds": 20}
+    return [namespace(NAMESPACE, injected=True), deployment("echo", NAMESPACE, container, pod, {})]
 
 
 def service(name: str, *ports: int) -> Object:

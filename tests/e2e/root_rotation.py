@@ -1,0 +1,107 @@
+"""The root is rotated and a cluster revoked, under constant load: `make rotation`, 15 minutes.
+
+Not part of `make test` yet: each test goes on from what the one before has left.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from components import certificates
+from tests.e2e.conftest import Mesh
+from tests.e2e.trust import (
+    NEW,
+    OLD,
+    SEEN,
+    URL,
+    ask,
+    istiod_root,
+    no_request_failed,
+    refused,
+    restart,
+    root_bundle,
+    secret,
+    up,
+    wait_for_bundle,
+)
+from tests.support import identity, workloads
+from tests.support.load import load
+from tests.support.wait import until
+
+
+@pytest.mark.timeout(1500)  # four updates, each followed by kubelet's refresh of a Secret
+def test_a_root_is_rotated_without_a_failed_request(mesh: Mesh) -> None:
+    every = (workloads.NAMESPACE, "istio-gateways", workloads.STRICT, "bookinfo")
+    with load(mesh.clusters["a"], workloads.CALLERS, URL) as result:
+        assert set(up(mesh, roots=[OLD, NEW])) <= {"same", "read", "update", "create"}
+        wait_for_bundle(mesh)
+        up(mesh, roots=[NEW, OLD])
+        refused(mesh, [NEW], "cannot stop to trust root", "proxies still have a certificate")
+        up(mesh, roots=[OLD, NEW])  # back from the middle
+        up(mesh, roots=[NEW, OLD])
+        for name, kube in mesh.clusters.items():
+            kube.run("rollout", "restart", "-n", "istio-system", "deployment/istiod")
+            done = ("-n", "istio-system", "deployment/istiod", "--timeout=120s")
+            kube.run("rollout", "status", *done, timeout=130)
+            wanted = set(certificates.fingerprints(root_bundle(kube)))
+            assert set(certificates.fingerprints(istiod_root(kube))) <= wanted, name
+        restart(mesh, *every)
+        new = certificates.root_of(
+            secret(mesh.clusters["a"], "cert-chain.pem"), root_bundle(mesh.clusters["a"])
+        )
+        restart_load_client = [p for p in ask(mesh, "a") if p.signer != new]
+        assert {p.name.split("/")[0] for p in restart_load_client} <= {workloads.CALLERS}
+    no_request_failed(result, "root rotated, first three phases")
+    restart(mesh, workloads.CALLERS)
+    with load(mesh.clusters["a"], workloads.CALLERS, URL) as result:
+        up(mesh, roots=[NEW])
+        wait_for_bundle(mesh)
+    no_request_failed(result, "root rotated, last phase")
+    assert {len(proxy.roots) for name in mesh.clusters for proxy in ask(mesh, name)} == {1}
+    mesh.config["rootCa"]["roots"] = [NEW]
+
+
+def test_istiod_without_its_ca_does_not_start(mesh: Mesh) -> None:
+    a = mesh.clusters["a"]
+    saved = a.get("secret", "cacerts", "-n", "istio-system")
+    kept = {"name": "cacerts", "namespace": "istio-system"}
+    a.run("delete", "secret", "cacerts", "-n", "istio-system")
+    try:
+        a.run("rollout", "restart", "-n", "istio-system", "deployment/istiod")
+        time.sleep(20)
+        pods = a.get("pods", "-n", "istio-system", "-l", "app=istiod")["items"]
+        started = [pod for pod in pods if pod["status"]["phase"] == "Pending"]
+        assert started, "the new pod must wait for the Secret"
+    finally:
+        a.apply({**saved, "metadata": {**kept, "labels": saved["metadata"].get("labels", {})}})
+    done = ("-n", "istio-system", "deployment/istiod", "--timeout=150s")
+    a.run("rollout", "status", *done, timeout=160)
+    assert set(certificates.fingerprints(istiod_root(a))) == set(
+        certificates.fingerprints(root_bundle(a))
+    )
+
+
+def test_a_revoked_cluster_is_shut_out(mesh: Mesh) -> None:
+    url = "http://echo.apps.svc.a.remote:8080/debug?env=dump"
+    c = mesh.clusters["c"]
+    assert mesh.call("c", url) == "200 CLUSTER=a"
+    stolen = identity.mint(c, "spiffe://b.remote/ns/istio-gateways/sa/istio-egressgateway")
+    identity.put(c, workloads.PLAIN, "/tmp/stolen.pem", stolen)
+    address, port = mesh.ingress("a")
+    script = (
+        "curl -sk -m 10 -o /dev/null -w '%{http_code}' --cert /tmp/stolen.pem "
+        f"--connect-to ::{address}:{port} -H 'Host: echo.apps.svc.a.remote:8080' "
+        "-H 'x-remote-caller: spiffe://b.remote/ns/apps/sa/default' "
+        f"https://link.svc.a.remote:{port}/debug"
+    )
+    assert c.shell(workloads.PLAIN, script) == "200", "any cluster CA can pass for any cluster"
+    serial = certificates.facts(secret(c, "ca-cert.pem"))[0].serial
+    started = time.monotonic()
+    up(mesh, revoked=[serial])
+    until(lambda: mesh.call("c", url), lambda seen: "200" not in seen, 60, "c still calls a")
+    until(lambda: c.shell(workloads.PLAIN, script), lambda s: s == "000", 60, "c passes for b")
+    print(f"\nshut out {time.monotonic() - started:.0f} s after `up` was started")
+    assert mesh.call("a", SEEN) == "200 CLUSTER=b", "the others are not touched"
+    # The others go on being renewed while lists are in force; c is let in again with a new CA.

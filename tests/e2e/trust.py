@@ -1,0 +1,96 @@
+"""What the tests of rotation share: change the trust of the stack, and see what proxies have."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import functools
+from typing import Any
+
+import pytest
+from pulumi.automation import CommandError
+
+from components import certificates, proxies
+from components.kubectl import Kubectl
+from tests.e2e.conftest import Mesh
+from tests.support import workloads
+from tests.support.kube import Kube
+from tests.support.load import Result
+from tests.support.wait import until
+
+URL = "http://echo.apps.svc.b.remote:7777/echo"
+SEEN = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
+OLD, NEW = "root-ca", "root-2"
+# kubelet refreshes a Secret in a pod after up to about 90 s, and istiod looks at it at once.
+RELOAD_SECONDS = 180
+
+
+def up(mesh: Mesh, **root_ca: Any) -> dict[str, int]:
+    """Change the configuration of the root CA and run `up`."""
+    config = copy.deepcopy(mesh.config)
+    config["rootCa"] |= root_ca
+    mesh.stack.configure(config)
+    return mesh.stack.up()
+
+
+def ask(mesh: Mesh, cluster: str) -> list[proxies.Proxy]:
+    """Ask all proxies of a cluster what they trust."""
+    kube = mesh.clusters[cluster]
+    roots = [root_bundle(other) for other in mesh.clusters.values()]
+    access = Kubectl(str(kube.kubeconfig), kube.context)
+    return proxies.ask(access, certificates.roots_bundle(roots))
+
+
+def secret(kube: Kube, key: str) -> str:
+    """Return one file of a cluster's `cacerts`."""
+    data = kube.get("secret", "cacerts", "-n", "istio-system")["data"]
+    return base64.b64decode(data[key]).decode()
+
+
+def root_bundle(kube: Kube) -> str:
+    return secret(kube, "root-cert.pem")
+
+
+def wait_for_bundle(mesh: Mesh) -> None:
+    """Wait until every proxy trusts what its cluster's Secret says."""
+    for name, kube in mesh.clusters.items():
+        wanted = frozenset(certificates.fingerprints(root_bundle(kube)))
+
+        def all_have_it(seen: list[proxies.Proxy], wanted: frozenset[str] = wanted) -> bool:
+            return all(proxy.roots == wanted for proxy in seen)
+
+        what = f"not every proxy of {name} has the bundle"
+        until(functools.partial(ask, mesh, name), all_have_it, RELOAD_SECONDS, what)
+
+
+def restart(mesh: Mesh, *namespaces: str) -> None:
+    """Restart all workloads with sidecars and the gateways, one pod after the other."""
+    for kube in mesh.clusters.values():
+        for namespace in namespaces:
+            where = ("-n", namespace, "deployment")
+            kube.run("rollout", "restart", *where)
+            for name in kube.get("deployments", "-n", namespace)["items"]:
+                one = f"deployment/{name['metadata']['name']}"
+                kube.run("rollout", "status", "-n", namespace, one, "--timeout=120s", timeout=130)
+
+
+def no_request_failed(result: Result, what: str) -> None:
+    print(
+        f"\n{what}: {result.requests} requests, {result.failed} failed, longest "
+        f"{result.longest_seconds:.2f} s"
+    )
+    assert result.requests > 500
+    assert result.failed == 0, result.codes
+
+
+def istiod_root(kube: Kube) -> str:
+    """Return the root that istiod itself hands out."""
+    data = kube.get("configmap", "istio-ca-root-cert", "-n", workloads.NAMESPACE)["data"]
+    return str(data["root-cert.pem"])
+
+
+def refused(mesh: Mesh, roots: list[str], *words: str) -> None:
+    with pytest.raises(CommandError) as error:
+        up(mesh, roots=roots)
+    for word in words:
+        assert word in str(error.value)
