@@ -66,6 +66,10 @@ soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
 rotation: setup ## Rotate a root and revoke a cluster, under load (15 minutes)
 	@$(PYTHON) -m pytest -q -s tests/e2e/root_rotation.py
 
+.PHONY: mutations
+mutations: setup ## Take each defence of the boundary away, and see its test fail
+	@$(PYTHON) -m pytest -q -s tests/e2e/mutations.py
+
 .PHONY: lint
 lint: .venv ## Check style, types and workflows
 	@$(PYTHON) -m ruff format --check .

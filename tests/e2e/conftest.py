@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CLUSTERS, Lab
-from tests.support import rbac, workloads
+from tests.support import identity, rbac, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
 from tests.support.wait import until
@@ -144,3 +144,13 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
             timeout=120,
         )
     stack.destroy()
+
+
+@pytest.fixture(scope="session")
+def stolen_certificates(mesh: Mesh) -> None:
+    """Put certificates in place that nobody should have: of a's egress gateway, and an impostor."""
+    a, c = mesh.clusters["a"], mesh.clusters["c"]
+    egress = identity.mint(a, "spiffe://a.remote/ns/istio-gateways/sa/istio-egressgateway")
+    identity.put(a, workloads.PLAIN, workloads.STOLEN, egress)
+    own = identity.mint(c, "spiffe://c.remote/ns/apps/sa/default")
+    identity.put(c, workloads.PLAIN, workloads.IMPOSTOR, own)

@@ -1,7 +1,7 @@
 """The boundary: what no spelling, no certificate and no way around gets through.
 
 The caller here is the worst one: a pod with a certificate of the egress gateway of a linked
-cluster, who may write any SNI and Host. test_mutations.py takes each defence away and shows
+cluster, who may write any SNI and Host. mutations.py takes each defence away and shows
 that its test then fails.
 """
 
@@ -13,24 +13,13 @@ import pytest
 
 from components import names
 from tests.e2e.conftest import Mesh
-from tests.support import identity, workloads
+from tests.support import workloads
 from tests.support.wait import until
 
 CALLER = "spiffe://a.remote/ns/apps/sa/default"
 
 
-EGRESS = "/tmp/egress.pem"
-IMPOSTOR = "/tmp/impostor.pem"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def certificates(mesh: Mesh) -> None:
-    """Put the certificates in place that nobody else should have."""
-    a, c = mesh.clusters["a"], mesh.clusters["c"]
-    stolen = identity.mint(a, "spiffe://a.remote/ns/istio-gateways/sa/istio-egressgateway")
-    identity.put(a, workloads.PLAIN, EGRESS, stolen)
-    own = identity.mint(c, "spiffe://c.remote/ns/apps/sa/default")
-    identity.put(c, workloads.PLAIN, IMPOSTOR, own)
+pytestmark = pytest.mark.usefixtures("stolen_certificates")
 
 
 def from_egress(
@@ -39,7 +28,7 @@ def from_egress(
     """Call b's ingress gateway with the certificate of a's egress gateway; return the status."""
     address, port = mesh.ingress("b")
     script = (
-        f"curl -sk -m 10 -o /dev/null -w '%{{http_code}}' {more} --cert {EGRESS} "
+        f"curl -sk -m 10 -o /dev/null -w '%{{http_code}}' {more} --cert {workloads.STOLEN} "
         f"--connect-to ::{address}:{port} -H 'Host: {host}' -H '{names.CALLER_HEADER}: {claim}' "
         f"https://{sni}:{port}/debug"
     )
@@ -140,7 +129,9 @@ def test_a_network_policy_leaves_the_egress_gateway_as_the_only_way(mesh: Mesh) 
 def test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to(mesh: Mesh) -> None:
     a, c = mesh.clusters["a"], mesh.clusters["c"]
     _, port = mesh.ingress("b")
-    serve = f"openssl s_server -accept {workloads.IMPOSTOR_PORT} -cert {IMPOSTOR} -www -quiet"
+    serve = (
+        f"openssl s_server -accept {workloads.IMPOSTOR_PORT} -cert {workloads.IMPOSTOR} -www -quiet"
+    )
     c.shell(workloads.PLAIN, f"({serve} >/dev/null 2>&1 &) ; sleep 1")
     c.apply(workloads.impostor(port))
     service = ("service", "impostor", "-n", workloads.PLAIN)

@@ -14,6 +14,9 @@ CALLERS = "callers"
 LOCKED = "locked"
 """Without sidecars, and with the NetworkPolicy that keeps its pods from remote ingresses."""
 IMPOSTOR_PORT = 4433
+STOLEN = "/tmp/stolen-egress.pem"
+IMPOSTOR = "/tmp/impostor.pem"
+"""Certificates with keys in client pods of `PLAIN`, see the fixture `stolen_certificates`."""
 CERTS = "/etc/istio-output-certs"
 
 Object = dict[str, Any]

@@ -1,6 +1,6 @@
 """Each defence of the boundary is taken away in the running clusters: its test has to fail then.
 
-A test that goes on passing without what it is about guards nothing. `pytest tests/e2e -k mutation`.
+A test that goes on passing without what it is about guards nothing. `make mutations`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tests.e2e import test_boundary as boundary
 from tests.e2e import test_calls as calls
 from tests.e2e.conftest import Mesh
 from tests.support.wait import until
+
+pytestmark = pytest.mark.usefixtures("stolen_certificates")
 
 GATEWAYS = ("-n", "istio-gateways")
 POLICY = ("authorizationpolicy", "link-port", *GATEWAYS)
