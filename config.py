@@ -233,18 +233,12 @@ def _port(section: Section, key: str, default: int, *, required: str = "") -> in
 
 
 def _http_ports(section: Section) -> tuple[int, ...]:
-    ports = section.items("httpPorts")
-    # A section of its own, so that each number is checked like any other port.
-    keys = [f"httpPorts[{index}]" for index in range(len(ports))]
-    numbered = Section(dict(zip(keys, ports, strict=True)), section.path, section.problems)
+    numbered, keys = section.numbered("httpPorts")
     return tuple(sorted({_port(numbered, key, 80) for key in keys}))
 
 
 def _namespaces(section: Section, key: str) -> tuple[str, ...]:
-    written = section.items(key)
-    # A section of its own, so that each name is checked like any other.
-    keys = [f"{key}[{index}]" for index in range(len(written))]
-    numbered = Section(dict(zip(keys, written, strict=True)), section.path, section.problems)
+    numbered, keys = section.numbered(key)
     found = [numbered.label(item, required="name a namespace") for item in keys]
     for name in duplicates(filter(None, found), str):
         section.bad(key, f"{name!r} is listed twice", "remove one of the two")

@@ -210,6 +210,17 @@ class Section:
             return []
         return value
 
+    def numbered(self, key: str) -> tuple[Section, list[str]]:
+        """Read a list as a section of its own with a key for each item, so that each is checked.
+
+        Returns:
+            the section, and its keys in order: `KEY[0]` and so on.
+        """
+        items = self.items(key)
+        keys = [f"{key}[{index}]" for index in range(len(items))]
+        found = dict(zip(keys, items, strict=True))
+        return Section(found, self.path, self.problems, secret=self._secret), keys
+
     def mapping(self, key: str) -> dict[str, Any]:
         """Read a mapping whose keys are not ours to check (Helm values)."""
         value = self.take(key)

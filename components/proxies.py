@@ -94,7 +94,7 @@ def parse(name: str, dump: str, known_roots: str) -> Proxy:
     """
     secrets = {item["name"]: item["secret"] for item in json.loads(dump).get("configs", [])}
     chain = _pem(secrets["default"]["tls_certificate"]["certificate_chain"])
-    trusted = _pem(_validation(secrets["ROOTCA"])["trusted_ca"])
+    trusted = _pem(secrets["ROOTCA"]["validation_context"]["trusted_ca"])
     bundle = certificates.roots_bundle([trusted, known_roots])
     return Proxy(
         name,
@@ -102,11 +102,6 @@ def parse(name: str, dump: str, known_roots: str) -> Proxy:
         frozenset(certificates.fingerprints(trusted)),
         certificates.facts(chain)[0].not_after.isoformat(),
     )
-
-
-def _validation(secret: Mapping[str, Any]) -> Mapping[str, Any]:
-    context: Mapping[str, Any] = secret["validation_context"]
-    return context
 
 
 def _pem(source: Mapping[str, str]) -> str:

@@ -9,10 +9,10 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from . import names
+from .ca_faults import CA_CRL
 from .kubectl import Access, Kubectl, KubectlError
 
 CONFIG_MAP = "istio-ca-crl"
-KEY = "ca-crl.pem"
 WAIT_SECONDS = 240
 """kubelet brings the Secret into istiod within about 90 s; istiod then writes the ConfigMaps."""
 
@@ -72,7 +72,7 @@ def _wait(props: dict[str, Any]) -> None:
     end = time.monotonic() + WAIT_SECONDS
     while True:
         found = kubectl.get_config_map(names.GATEWAY_NAMESPACE, CONFIG_MAP)
-        if ((found or {}).get("data") or {}).get(KEY) == props["crl"]:
+        if ((found or {}).get("data") or {}).get(CA_CRL) == props["crl"]:
             return
         if time.monotonic() > end:
             raise KubectlError(

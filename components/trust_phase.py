@@ -110,21 +110,15 @@ class TrustPhaseProvider(ResourceProvider):
         before, wanted = olds.get("wanted") or {}, news["wanted"]
         # In a preview what is not issued yet is unknown; `up` asks again once it is.
         known = {name: trust for name, trust in wanted.items() if isinstance(trust, dict)}
-        changed = sorted(
-            name
-            for name, trust in known.items()
-            if isinstance(before.get(name), dict) and _key(before[name]) != _key(trust)
-        )
+        both = sorted(name for name in known if isinstance(before.get(name), dict))
         reasons = [
             f"cluster {name}: its proxies go by revocation lists, and would refuse every cluster "
             "CA that is issued from now on; keep `rootCa.revoked`, if with an empty list (or your "
             "ca-crl.pem)"
-            for name, trust in known.items()
-            if isinstance(before.get(name), dict)
-            and before[name].get("revocation")
-            and not trust["revocation"]
+            for name in both
+            if before[name].get("revocation") and not known[name]["revocation"]
         ]
-        rotated = [name for name in changed if _roots(before[name]) != _roots(known[name])]
+        rotated = [name for name in both if _roots(before[name]) != _roots(known[name])]
         if rotated:
             reasons += _refusals(before, known, rotated, news)
         # Not of a property: Pulumi would print all that is wanted before each reason.
@@ -147,10 +141,6 @@ class TrustPhaseProvider(ResourceProvider):
 
 def _roots(trust: Mapping[str, Any]) -> tuple[str, list[str]]:
     return trust["signer"], sorted(trust["roots"])
-
-
-def _key(trust: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*_roots(trust), trust.get("revocation"))
 
 
 def _refusals(

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from components import revocation
+from components.ca_faults import CA_CRL
 from components.istiod_leftovers import CONFIG_MAPS
 from components.kubectl import KubectlError
-from components.revocation import CONFIG_MAP, KEY, RevocationProvider
+from components.revocation import CONFIG_MAP, RevocationProvider
 
 from .fake_kubectl import FakeKubectl
 from .recorder import Run
@@ -32,7 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
     kubectl: FakeKubectl,
 ) -> None:
-    kubectl.put(CONFIG_MAP, {KEY: NEW})
+    kubectl.put(CONFIG_MAP, {CA_CRL: NEW})
     assert PROVIDER.create(props(NEW)).outs == props(NEW)
     assert PROVIDER.update("id", props(OLD), props(NEW)).outs == props(NEW)
     (call, again) = kubectl.calls
@@ -41,7 +42,7 @@ def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
     assert kubectl.verbs == ["get", "get"], "it looks and touches nothing"
 
 
-@pytest.mark.parametrize("data", [{KEY: OLD}, {"another": NEW}, {}, None])
+@pytest.mark.parametrize("data", [{CA_CRL: OLD}, {"another": NEW}, {}, None])
 def test_it_says_what_it_has_waited_for(kubectl: FakeKubectl, data: dict[str, str] | None) -> None:
     kubectl.put(CONFIG_MAP, data)
     with pytest.raises(KubectlError) as caught:
@@ -57,7 +58,7 @@ def test_it_waits_for_a_config_map_that_is_still_to_come(
     kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(revocation, "WAIT_SECONDS", 30)
-    kubectl.behave(rivals=[{}, {KEY: OLD}, {KEY: NEW}])
+    kubectl.behave(rivals=[{}, {CA_CRL: OLD}, {CA_CRL: NEW}])
     PROVIDER.update("id", props(OLD), props(NEW))
     assert kubectl.verbs == ["get"] * 4
 
