@@ -18,11 +18,13 @@ from typing import Any
 import pulumi
 
 import config_bookinfo
+import config_exposes
+import config_ports
 import config_root_ca
 from components import names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Exposed, Istio, RemoteDns, Settings
+from settings import CaCerts, Cluster, Istio, RemoteDns, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
@@ -210,11 +212,11 @@ def _cluster(
             pattern=rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*",
             fix="use a lower-case DNS name",
         ),
-        link_port=_port(section, "linkPort", names.DEFAULT_LINK_PORT),
+        link_port=config_ports.parse(section, "linkPort", names.DEFAULT_LINK_PORT),
         http_ports=_http_ports(section),
         dns=section.choice("dns", "coredns", DNS_MODES),
         replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
-        exposes=_exposes(section, peers),
+        exposes=config_exposes.parse(section, peers),
         peers=peers,
         cacerts=cacerts,
         network_policy=_namespaces(section, "networkPolicy"),
@@ -225,16 +227,9 @@ def _cluster(
     return cluster
 
 
-def _port(section: Section, key: str, default: int, *, required: str = "") -> int:
-    port = section.integer(key, default, low=1, high=65535, required=required, noun="a port number")
-    if port in names.RESERVED_PORTS:
-        section.bad(key, f"{port} is used by Istio's proxy itself", "choose another port")
-    return port
-
-
 def _http_ports(section: Section) -> tuple[int, ...]:
     numbered, keys = section.numbered("httpPorts")
-    return tuple(sorted({_port(numbered, key, 80) for key in keys}))
+    return tuple(sorted({config_ports.parse(numbered, key) for key in keys}))
 
 
 def _namespaces(section: Section, key: str) -> tuple[str, ...]:
@@ -243,44 +238,6 @@ def _namespaces(section: Section, key: str) -> tuple[str, ...]:
     for name in duplicates(filter(None, found), str):
         section.bad(key, f"{name!r} is listed twice", "remove one of the two")
     return tuple(sorted(set(found)))
-
-
-def _exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
-    found: list[tuple[str, Exposed]] = []
-    for item in section.sections("exposes"):
-        exposed = Exposed(
-            service=item.label("service", required="name the Service to expose"),
-            namespace=item.label("namespace", required="name the namespace of the Service"),
-            port=_port(item, "port", 0, required="give a port of the Service"),
-            allow=_allow(item, peers),
-        )
-        item.finish()
-        found.append((item.path, exposed))
-    for path, again in duplicates(
-        found, lambda pair: (pair[1].service, pair[1].namespace, pair[1].port)
-    ):
-        what = f"{again.service}.{again.namespace}:{again.port} is listed twice"
-        section.problems.add(path, what, "remove one of the two")
-    return tuple(exposed for _, exposed in found)
-
-
-def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
-    if "allow" not in item.keys():  # noqa: SIM118 - Section is not a mapping
-        return peers
-    allowed = item.items("allow")
-    if not allowed:
-        item.bad(
-            "allow", "is empty", "name the clusters that may call it, or remove the whole entry"
-        )
-    for name in duplicates(allowed, str):
-        item.bad("allow", f"{name!r} is listed twice", "remove one of the two")
-    for name in (name for name in allowed if name not in peers):
-        item.bad(
-            "allow",
-            f"{name!r} is not linked to this cluster",
-            f"linked: {', '.join(peers) or 'none'}",
-        )
-    return tuple(sorted(str(name) for name in allowed))
 
 
 def _istio(section: Section) -> Istio:
