@@ -82,11 +82,21 @@ def istiod_values(
         "env": {"ISTIO_MULTIROOT_MESH": "true"},
     }
     if plugged:
-        volume = {"name": "cacerts-required", "secret": {"secretName": "cacerts"}}
-        mount = {"name": "cacerts-required", "mountPath": "/etc/cacerts-required", "readOnly": True}
-        ours["volumes"] = [*(user.get("volumes") or ()), volume]
-        ours["volumeMounts"] = [*(user.get("volumeMounts") or ()), mount]
+        ours |= _mounted(
+            user,
+            {"name": "cacerts-required", "secret": {"secretName": "cacerts"}},
+            "/etc/cacerts-required",
+        )
     return merge(defaults, _images(images), user, ours)
+
+
+def _mounted(user: Mapping[str, Any], volume: Values, path: str) -> Values:
+    """Return the values that mount a volume beside the user's own."""
+    mount = {"name": volume["name"], "mountPath": path, "readOnly": True}
+    return {
+        "volumes": [*(user.get("volumes") or ()), volume],
+        "volumeMounts": [*(user.get("volumeMounts") or ()), mount],
+    }
 
 
 def _images(images: Mapping[str, str]) -> Values:
@@ -120,7 +130,7 @@ def gateway_values(
         secrets: whether it may read Secrets of its namespace, which only certificates for
             north-south traffic (`credentialName`) need.
         revocation: what is revoked; another value restarts the pods, which ends the connections
-            that were made before.
+            that were made before. Pods do not start without the revocation lists then.
     """
     defaults: Values = {
         "service": service,
@@ -137,6 +147,12 @@ def gateway_values(
     ours: Values = {"service": {"ports": service["ports"]}}
     if revocation:
         ours["podAnnotations"] = {"istio-multicluster/revocation": revocation}
+        # Istio's injection mounts the lists in sidecars only, not in gateways.
+        ours |= _mounted(
+            user,
+            {"name": names.REVOCATION_LISTS, "configMap": {"name": names.REVOCATION_LISTS}},
+            "/var/run/secrets/istio/crl",
+        )
     return merge(defaults, user, ours)
 
 

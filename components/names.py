@@ -23,6 +23,9 @@ STATUS_PORT = 15021
 RESTRICTED_PODS = {"pod-security.kubernetes.io/enforce": "restricted"}
 """Label of a namespace whose pods need no privilege: the API server then refuses any other."""
 
+REVOCATION_LISTS = "istio-ca-crl"
+"""ConfigMap in which istiod gives the revocation lists to the proxies of a namespace."""
+
 CALLER_HEADER = "x-remote-caller"
 """Header with the SPIFFE ID of the workload that called, as its egress gateway saw it."""
 

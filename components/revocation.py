@@ -12,7 +12,6 @@ from . import names
 from .ca_faults import CA_CRL
 from .kubectl import Access, Kubectl, KubectlError
 
-CONFIG_MAP = "istio-ca-crl"
 WAIT_SECONDS = 240
 """kubelet brings the Secret into istiod within about 90 s; istiod then writes the ConfigMaps."""
 
@@ -71,13 +70,14 @@ def _wait(props: dict[str, Any]) -> None:
     kubectl = Kubectl.of(props)
     end = time.monotonic() + WAIT_SECONDS
     while True:
-        found = kubectl.get_config_map(names.GATEWAY_NAMESPACE, CONFIG_MAP)
+        found = kubectl.get_config_map(names.GATEWAY_NAMESPACE, names.REVOCATION_LISTS)
         if ((found or {}).get("data") or {}).get(CA_CRL) == props["crl"]:
             return
         if time.monotonic() > end:
             raise KubectlError(
                 f"in context {kubectl.context!r} istiod has not put the revocation list into "
-                f"ConfigMap {names.GATEWAY_NAMESPACE}/{CONFIG_MAP} within {WAIT_SECONDS} s; its "
-                "log says why it refuses a list (`kubectl logs -n istio-system deploy/istiod`)"
+                f"ConfigMap {names.GATEWAY_NAMESPACE}/{names.REVOCATION_LISTS} within "
+                f"{WAIT_SECONDS} s; its log says why it refuses a list "
+                "(`kubectl logs -n istio-system deploy/istiod`)"
             )
         time.sleep(2)

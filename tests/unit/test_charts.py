@@ -166,6 +166,17 @@ def test_another_revocation_restarts_the_gateways_and_nothing_else_does() -> Non
     assert gateway(user, revocation="2")["podAnnotations"] == {"mine": "1", annotation: "2"}
 
 
+def test_gateways_have_the_revocation_lists_and_do_not_start_without_them() -> None:
+    # In Istio's own template for gateways they are missing (its template for sidecars has them).
+    mine = {"name": "mine"}
+    values = gateway({"volumes": [mine], "volumeMounts": [mine]}, revocation="1")
+    volume = {"name": "istio-ca-crl", "configMap": {"name": "istio-ca-crl"}}
+    assert values["volumes"] == [mine, volume], "and it is not optional"
+    mount = {"name": "istio-ca-crl", "mountPath": "/var/run/secrets/istio/crl", "readOnly": True}
+    assert values["volumeMounts"] == [mine, mount]
+    assert "volumes" not in gateway()
+
+
 def test_gateway_pods_are_taken_by_a_restricted_namespace(full: Run) -> None:
     for key, o in full.kind("Namespace").items():
         label = o.inputs["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")

@@ -10,7 +10,8 @@ from components import revocation
 from components.ca_faults import CA_CRL
 from components.istiod_leftovers import CONFIG_MAPS
 from components.kubectl import KubectlError
-from components.revocation import CONFIG_MAP, RevocationProvider
+from components.names import REVOCATION_LISTS
+from components.revocation import RevocationProvider
 
 from .fake_kubectl import FakeKubectl
 from .recorder import Run
@@ -33,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
     kubectl: FakeKubectl,
 ) -> None:
-    kubectl.put(CONFIG_MAP, {CA_CRL: NEW})
+    kubectl.put(REVOCATION_LISTS, {CA_CRL: NEW})
     assert PROVIDER.create(props(NEW)).outs == props(NEW)
     assert PROVIDER.update("id", props(OLD), props(NEW)).outs == props(NEW)
     (call, again) = kubectl.calls
@@ -44,7 +45,7 @@ def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
 
 @pytest.mark.parametrize("data", [{CA_CRL: OLD}, {"another": NEW}, {}, None])
 def test_it_says_what_it_has_waited_for(kubectl: FakeKubectl, data: dict[str, str] | None) -> None:
-    kubectl.put(CONFIG_MAP, data)
+    kubectl.put(REVOCATION_LISTS, data)
     with pytest.raises(KubectlError) as caught:
         PROVIDER.create(props(NEW))
     text = str(caught.value)
@@ -81,7 +82,7 @@ def test_it_waits_anew_for_another_list_only(crl: str, changes: bool) -> None:
 
 
 def test_what_istiod_leaves_behind_is_cleaned_up() -> None:
-    assert CONFIG_MAP in CONFIG_MAPS
+    assert REVOCATION_LISTS in CONFIG_MAPS
 
 
 @pytest.mark.parametrize("cluster", ["a", "b", "c"])
