@@ -17,6 +17,7 @@ from typing import Any
 
 import pulumi
 
+import config_addresses
 import config_bookinfo
 import config_exposes
 import config_ports
@@ -117,6 +118,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
     _check_across(clusters, problems)
+    clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
     return Settings(
@@ -270,6 +272,7 @@ def _remote_dns(section: Section) -> RemoteDns:
     remote_dns = RemoteDns(
         image=section.text("image", "docker.io/coredns/coredns:1.15.0"),
         address=section.text("address", "240.0.0.1"),
+        virtual_range=config_addresses.virtual_range(section),
     )
     ip = None
     try:
@@ -285,6 +288,9 @@ def _remote_dns(section: Section) -> RemoteDns:
             continue
         if ip and ip in network:
             section.bad("address", f"{ip} lies in {network}", "choose one that no cluster can own")
+        config_addresses.check_apart(section, remote_dns.virtual_range, network)
+    if ip:
+        config_addresses.check_apart(section, remote_dns.virtual_range, ipaddress.ip_network(ip))
     section.finish()
     return remote_dns
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from . import names
@@ -28,14 +29,36 @@ def zone_config_map(cluster: str) -> str:
     return f"core-dns-{cluster}"
 
 
-def zone_server(cluster: str, address: str) -> str:
+def _virtual_addresses(virtual: Mapping[str, str]) -> str:
+    """Return what answers names that have an address of their own.
+
+    Templates of one server answer in the order of the file, each for its own zone.
+    """
+    return "".join(
+        f"""    template IN A {host} {{
+        answer "{{{{ .Name }}}} {TTL_SECONDS} IN A {address}"
+    }}
+    template ANY ANY {host} {{
+        rcode NOERROR
+    }}
+"""
+        for host, address in sorted(virtual.items())
+    )
+
+
+def zone_server(cluster: str, address: str, virtual: Mapping[str, str]) -> str:
     """Return the server block of a linked zone: the dummy address for A, NODATA for the rest.
 
     NXDOMAIN for AAAA would make resolvers give up on the name altogether.
+
+    Args:
+        cluster: the linked cluster's name.
+        address: the dummy address.
+        virtual: host name to address, of the tls and tcp services, which have their own.
     """
     return f"""{names.zone(cluster)}:{PORT} {{
     errors
-    template IN A {{
+{_virtual_addresses(virtual)}    template IN A {{
         answer "{{{{ .Name }}}} {TTL_SECONDS} IN A {address}"
     }}
     template ANY ANY {{

@@ -110,6 +110,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
     )
     assert settings.warn_days == 14
     assert settings.remote_dns.address == "240.0.0.1", "no cluster can own it"
+    assert settings.remote_dns.virtual_range == "241.0.0.0/8", "nor this"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
     assert settings.istio.hub == ""
     assert settings.bookinfo is None
@@ -146,7 +147,12 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
             "opensslImage": "o",
             "warnDays": 1,
         },
-        remoteDns={"image": "i", "address": "198.18.0.1", "knownCidrs": ["10.0.0.0/8"]},
+        remoteDns={
+            "image": "i",
+            "address": "198.18.0.1",
+            "virtualRange": "198.19.0.0/16",
+            "knownCidrs": ["10.0.0.0/8"],
+        },
     )
     assert settings.istio == config.Istio(
         "1.0",
@@ -163,7 +169,7 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
     cert_manager = CertManager("1", "charts", {"x": 1})
     assert settings.root_ca == RootCa("ctx-root", "ca", roots, 9, 2, cert_manager, None, "o")
     assert settings.warn_days == 1
-    assert settings.remote_dns == config.RemoteDns("i", "198.18.0.1")
+    assert settings.remote_dns == config.RemoteDns("i", "198.18.0.1", "198.19.0.0/16")
 
 
 def test_settings_cannot_be_changed_by_accident(workdir: Path) -> None:
