@@ -17,13 +17,16 @@ Spec = dict[str, Any]
 EXPOSED_GATEWAY = "exposed-services"
 
 
-def gateway(cluster: str, link_port: int, exposes: Iterable[ExposedService]) -> Spec:
+def gateway(
+    cluster: str, link_port: int, exposes: Iterable[ExposedService], peers: Mapping[str, str]
+) -> Spec:
     """Return the Gateway for the cluster's own zone (seed: `ingress-gateway`).
 
     Args:
         cluster: the cluster's name.
         link_port: the port that all its servers share.
         exposes: the exposed services; tls and tcp ports have a server each, HTTP one for all.
+        peers: name of each linked cluster to its trust domain.
     """
     http = {
         "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
@@ -33,7 +36,7 @@ def gateway(cluster: str, link_port: int, exposes: Iterable[ExposedService]) -> 
     }
     return {
         "selector": {"istio": "ingressgateway"},
-        "servers": [http, *streams.servers(cluster, link_port, exposes)],
+        "servers": [http, *streams.arrival_servers(cluster, link_port, exposes, peers)],
     }
 
 

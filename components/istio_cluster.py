@@ -286,7 +286,7 @@ class IstioCluster(pulumi.ComponentResource):
         spec = exposure.policy(cluster, port, peers, self.exposes, caller_identity=told)
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
-        spec = exposure.gateway(cluster, port, self.exposes)
+        spec = exposure.gateway(cluster, port, self.exposes, peers)
         put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
         for item in streams.of(self.exposes):
             of = f"{item['service']}.{item['namespace']}.{item['port']}"

@@ -10,7 +10,7 @@ what is meant, and for each port a VirtualService.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import names, service_policy
@@ -33,19 +33,48 @@ def sni(cluster: str, exposed: ExposedService) -> str:
 
 
 def servers(cluster: str, link_port: int, streams: Iterable[ExposedService]) -> list[Spec]:
-    """Return the servers of a Gateway, one for each exposed port of `cluster`.
+    """Return the servers of the source's Gateway, one for each exposed port of `cluster`.
 
     TLS and not HTTPS: Envoy hands on what is inside. They share the port with the server for HTTP;
     the SNI picks among them.
     """
-    return [
-        {
-            "port": {"number": link_port, "name": label(cluster, item), "protocol": "TLS"},
-            "hosts": [f"./{sni(cluster, item)}"],
-            "tls": {"mode": "ISTIO_MUTUAL"},
-        }
-        for item in of(streams)
-    ]
+    return [_server(cluster, link_port, item) for item in of(streams)]
+
+
+def arrival_servers(
+    cluster: str, link_port: int, streams: Iterable[ExposedService], peers: Mapping[str, str]
+) -> list[Spec]:
+    """Return the servers of the target's own Gateway, each for the peers that may call it.
+
+    The policy of the link port alone is not enough: Envoy looks at it when the client has sent
+    something, and where the server speaks first that is too late. So the handshake is refused to
+    all others.
+
+    Args:
+        cluster: the target's name.
+        link_port: its link port.
+        streams: what it exposes.
+        peers: name of each linked cluster to its trust domain.
+    """
+    found = []
+    for item in of(streams):
+        callers = [
+            names.spiffe_id(peers[peer], names.EGRESS)
+            for peer in sorted(item["allow"])
+            if peer in peers
+        ]
+        if callers:  # an empty list would be everybody
+            server = _server(cluster, link_port, item)
+            found.append({**server, "tls": {**server["tls"], "subjectAltNames": callers}})
+    return found
+
+
+def _server(cluster: str, link_port: int, exposed: ExposedService) -> Spec:
+    return {
+        "port": {"number": link_port, "name": label(cluster, exposed), "protocol": "TLS"},
+        "hosts": [f"./{sni(cluster, exposed)}"],
+        "tls": {"mode": "ISTIO_MUTUAL"},
+    }
 
 
 def arrival(cluster: str, gateway: str, exposed: ExposedService) -> Spec:

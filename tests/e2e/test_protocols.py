@@ -129,7 +129,7 @@ def greeting(mesh: Mesh, sni: str, certificate: str, namespace: str) -> str:
     """Ask b's ingress gateway for an SNI with a certificate; return what the server says first."""
     address, port = mesh.ingress("b")
     script = (
-        f"sleep 3 | timeout 8 openssl s_client -quiet -connect {address}:{port} "
+        f"sleep 3 | timeout 4 openssl s_client -quiet -connect {address}:{port} "
         f"-servername {sni} {certificate} 2>/dev/null"
     )
     return say(mesh, script, namespace=namespace)

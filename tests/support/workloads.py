@@ -81,7 +81,7 @@ def service(name: str, *ports: int) -> Object:
 TALK_PORTS = {
     # Port of the Service: its name, which declares the protocol to the ingress gateway, and target.
     8081: ("http-talk", 8081),
-    9081: ("http2-talk", 8081),
+    9081: ("http2-talk", 8086),  # sidecars know one protocol for a target port
     8082: ("grpc-talk", 8082),
     8083: ("tls-talk", 8083),
     8084: ("tcp-talk", 8084),

@@ -92,7 +92,7 @@ def test_both_gateways_take_it_by_its_sni_on_the_link_port(run: Run) -> None:
         http, *others = run[key].spec["servers"]
         assert http["port"]["protocol"] == "HTTPS"
         assert http["hosts"] == ["./*.svc.b.remote"]
-        assert others == [
+        assert [{**o, "tls": {"mode": o["tls"]["mode"]}} for o in others] == [
             {
                 "port": {"number": port, "name": label(*of), "protocol": "TLS"},
                 "hosts": [f"./{sni(*of)}"],
@@ -100,6 +100,20 @@ def test_both_gateways_take_it_by_its_sni_on_the_link_port(run: Run) -> None:
             }
             for of in known
         ], key
+
+
+def test_the_target_shakes_hands_with_those_who_may_call_only(run: Run) -> None:
+    """Envoy judges by a policy too late: where the server speaks first it has been heard."""
+    a, c = (run.exports["clusters"][name]["egressSpiffeId"] for name in "ac")
+    _, *servers = run["Gateway b-exposed-services"].spec["servers"]
+    assert [server["tls"].get("subjectAltNames") for server in servers] == [[a, c], [a, c], [c]]
+
+
+@pytest.mark.parametrize("allow", [[], ["z"]])
+def test_a_port_that_nobody_may_call_is_not_served(allow: list[str]) -> None:
+    """A server without names would shake hands with everybody."""
+    items = [exposed("db", 5432, protocol="tcp", allow=allow)]
+    assert streams.arrival_servers("a", 1, items, {"b": "b.remote"}) == []
 
 
 def test_sidecars_and_egress_gateway_ask_for_it_by_its_sni(run: Run) -> None:

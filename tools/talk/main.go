@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-const usage = `talk serve NAME TLSNAME     HTTP on 8081, gRPC on 8082, TLS on 8083, TCP on 8084 and 8085
+const usage = `talk serve NAME TLSNAME     HTTP on 8081 and 8086, gRPC on 8082, TLS on 8083, TCP on 8084 and 8085
 talk ws URL COUNT PAUSE     send messages over a WebSocket
 talk grpc ADDRESS COUNT PAUSE SIZE
 talk lines ADDRESS SNI COUNT PAUSE    SNI: name to ask for with TLS, or "" for TCP

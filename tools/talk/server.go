@@ -26,6 +26,7 @@ func serve(name, tlsName string) error {
 	}
 	failed := make(chan error)
 	go func() { failed <- serveHTTP(name, ":8081") }()
+	go func() { failed <- serveHTTP(name, ":8086") }()
 	go func() { failed <- serveGRPC(name, ":8082") }()
 	go func() { failed <- serveLines("tls "+name, ":8083", config) }()
 	go func() { failed <- serveLines("tcp 8084 "+name, ":8084", nil) }()
