@@ -167,7 +167,7 @@ _TABLE = (
     Family("bookinfo", "1.0.0", "stand-in for the Bookinfo services", {"bookinfo": "."}),
     Family(
         "talk",
-        "1.0.0",
+        "1.71.0",  # of gRPC, which is most of it
         "both ends of the conversations of the end-to-end tests, one for each protocol",
         {"talk": "."},
     ),
