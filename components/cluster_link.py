@@ -20,6 +20,8 @@ class ClusterLinkArgs(TypedDict):
     """The two clusters, in either order."""
     dummy_address: str
     """IPv4 address that names of exposed services resolve to; no packet ever reaches it."""
+    dummy_address6: str
+    """The same for IPv6; empty: none."""
     caller_identity: bool
     """Tell the target which workload of the source calls."""
 
@@ -29,13 +31,15 @@ class ClusterLink(pulumi.ComponentResource):
 
     Makes on each side, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
-    DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves).
+    DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
+    where sidecars answer).
 
     It spans two providers, so every child names its own.
     """
 
-    zones: dict[str, pulumi.Resource]
-    """Name of each of the two clusters to the ConfigMap there that holds the other's DNS zone."""
+    zones: dict[str, dict[str, pulumi.Resource]]
+    """Name of each of the two clusters to the other's name and the ConfigMap with its DNS zone;
+    without those whose sidecars answer for it."""
 
     def __init__(
         self, name: str, args: ClusterLinkArgs, opts: ResourceOptions | None = None
@@ -45,14 +49,14 @@ class ClusterLink(pulumi.ComponentResource):
         first, second = sorted(args["clusters"], key=lambda cluster: cluster.cluster_name)
         self.zones = {}
         for source, target in ((first, second), (second, first)):
-            self._route(name, source, target, args["caller_identity"])
-            self.zones[source.cluster_name] = self._zone(
-                name, source, target, args["dummy_address"]
-            )
+            self._route(name, source, target, args)
+            if not source.dns_capture:
+                zone = self._zone(name, source, target, args)
+                self.zones[source.cluster_name] = {target.cluster_name: zone}
         self.register_outputs({})
 
     def _route(
-        self, name: str, source: IstioCluster, target: IstioCluster, caller_identity: bool
+        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
     ) -> None:
         """Make the Istio objects on the source of one direction."""
         peer = target.cluster_name
@@ -71,6 +75,10 @@ class ClusterLink(pulumi.ComponentResource):
             )
 
         allowed = [e["port"] for e in target.exposes if source.cluster_name in e["allow"]]
+        dummies = [
+            address for address in (args["dummy_address"], args["dummy_address6"]) if address
+        ]
+        answered = dummies if source.dns_capture else []
         ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
             lambda addresses: direction.ingress_entry(
                 peer, _not_empty(addresses, peer), target.link_port
@@ -81,7 +89,7 @@ class ClusterLink(pulumi.ComponentResource):
         )
         put("ServiceEntry", "ingress", ingress)
         put("DestinationRule", "ingress", rule)
-        put("ServiceEntry", "services", direction.zone_entry(peer, allowed))
+        put("ServiceEntry", "services", direction.zone_entry(peer, allowed, answered))
         put("Gateway", "egress", direction.egress_gateway(peer, source.link_port))
         put("DestinationRule", "egress", direction.egress_rule(peer, source.link_port))
         route = direction.route(
@@ -89,22 +97,23 @@ class ClusterLink(pulumi.ComponentResource):
             f"{peer}-egress",
             source.link_port,
             target.link_port,
-            caller_identity=caller_identity,
+            caller_identity=args["caller_identity"],
         )
         put("VirtualService", "services", route)
 
     def _zone(
-        self, name: str, source: IstioCluster, target: IstioCluster, address: str
+        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
     ) -> pulumi.Resource:
         """Make the ConfigMap with the target's zone on the source."""
         peer = target.cluster_name
+        server = corefile.zone_server(peer, args["dummy_address"], args["dummy_address6"])
         return k8s.core.v1.ConfigMap(
             f"{name}-{source.cluster_name}-to-{peer}-dns-zone",
             metadata={
                 "name": corefile.zone_config_map(peer),
                 "namespace": names.SYSTEM_NAMESPACE,
             },
-            data={f"{peer}.server": corefile.zone_server(peer, address)},
+            data={f"{peer}.server": server},
             opts=ResourceOptions(
                 parent=self, provider=source.provider, depends_on=[source.system_namespace]
             ),

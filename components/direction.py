@@ -48,7 +48,7 @@ def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
     }
 
 
-def zone_entry(target: str, ports: Iterable[int]) -> Spec:
+def zone_entry(target: str, ports: Iterable[int], addresses: Sequence[str] = ()) -> Spec:
     """Return the ServiceEntry for the target's exposed services.
 
     Without it a sidecar has no listener on a port that no local service uses, and with
@@ -57,9 +57,12 @@ def zone_entry(target: str, ports: Iterable[int]) -> Spec:
     Args:
         target: the target cluster's name.
         ports: the ports that the target exposes to the source; 80 stands in when there is none.
+        addresses: what sidecars with DNS capture answer for any name of the zone. Without them
+            they ask the cluster's DNS.
     """
     return {
         "hosts": [f"*.{names.zone(target)}"],
+        **({"addresses": [*addresses]} if addresses else {}),
         "location": "MESH_EXTERNAL",
         "ports": [
             {"number": port, "name": f"http-{port}", "protocol": "HTTP"}
