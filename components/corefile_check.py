@@ -51,7 +51,7 @@ def read(text: str) -> Corefile:
     """Read a Corefile.
 
     Raises:
-        CorefileError: its braces do not fit.
+        CorefileError: a brace is never closed.
     """
     tokens = list(_tokens(text))
     keys: list[str] = []
@@ -75,8 +75,6 @@ def _server(tokens: Sequence[Token], at: int, keys: list[str]) -> int:
         if at > first and not more and tokens[at].line != tokens[at - 1].line:
             return len(tokens)  # without braces: one server block to the end of the file
         word = tokens[at].text
-        if word == "}":
-            raise CorefileError(f"line {tokens[at].line}: a brace closes nothing")
         more = word.endswith(",")
         if not word.startswith("("):  # a snippet, which only serves where it is imported
             keys.append(word.rstrip(","))
@@ -106,8 +104,11 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def _zone_and_port(key: str) -> tuple[str, str]:
-    scheme, _, rest = key.lower().rpartition("://")
-    zone, _, port = rest.rpartition(":")
+    """Return zone and port of a key; both empty for one that is not for plain DNS."""
+    key = key.removeprefix("dns://")
+    if "://" in key:
+        return "", ""
+    zone, _, port = key.rpartition(":")
     if not port.isdigit():
-        zone, port = rest, "" if scheme not in ("", "dns") else DNS_PORT
-    return zone.rstrip(".") or ".", port
+        zone, port = key, DNS_PORT
+    return zone.lower().rstrip(".") or ".", port

@@ -125,14 +125,7 @@ def test_a_corefile_is_read_as_coredns_reads_it(
     assert (read(text).keys, read(text).imports) == (keys, imports)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (". {\n}\n}\n", "line 3: a brace closes nothing"),
-        ("\n. {\n  x {\n}\n", "the brace of line 2 is never closed"),
-    ],
-)
-def test_a_corefile_whose_braces_do_not_fit_is_not_read(text: str, message: str) -> None:
+def test_a_corefile_whose_brace_is_never_closed_is_not_read() -> None:
     with pytest.raises(CorefileError) as caught:
-        read(text)
-    assert str(caught.value) == message
+        read("\n. {\n  x {\n}\n")
+    assert str(caught.value) == "the brace of line 2 is never closed"
