@@ -195,7 +195,7 @@ def _check(
     try:
         layout.check(data, main, addresses)
     except RefusedError as error:
-        raise RefusedError(f"{context}: {error}") from error
+        raise RefusedError(f"{context}: {error}") from None
 
 
 def _restore(kubectl: Kubectl, props: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The cluster's DNS in each of its layouts: real CoreDNS, API server, kubelet and engine.
 
-Istio has no part in it, see tests/programs/dns.py. Each test starts with the layout of
-kubeadm and nothing of the program there, and leaves the cluster so.
+Istio has no part in it, see tests/programs/dns.py. Each test starts with the layout of kubeadm and
+no edit of the program's, and leaves the cluster so.
 
 What is not real: no program here reads ConfigMap `kube-dns`, so of that mode only the edit is seen;
 the layout of k3s and AKS is what matters of it to the edit, on the lab's own CoreDNS.
@@ -75,8 +75,17 @@ class Cluster:
     def restart_dns(self) -> None:
         """Let the cluster's DNS read its configuration now: by itself it takes two minutes."""
         self.kube.run("rollout", "restart", "deployment/coredns", *SYSTEM)
-        self.kube.run(
-            "rollout", "status", "deployment/coredns", *SYSTEM, "--timeout=90s", timeout=95
+        self.wait_for_dns()
+
+    def wait_for_dns(self) -> None:
+        """Wait until the pods of the DNS are new ones; the old ones answer for a while."""
+        deployment = ("deployment/coredns", *SYSTEM, "--timeout=90s")
+        self.kube.run("rollout", "status", *deployment, timeout=95)
+        until(
+            lambda: self.kube.get("pods", "-l", "k8s-app=kube-dns", *SYSTEM)["items"],
+            lambda pods: len(pods) == 2,
+            60,
+            "old pods of the cluster's DNS stay",
         )
 
     def ask(self, name: str, kind: str = "A", server: str = "") -> tuple[str, str]:
@@ -113,22 +122,23 @@ def made(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
     )
     cluster.kube.wait_for_deployments(workloads.PLAIN)
     yield cluster
+    cluster.stack.destroy()
     cluster.kube.run("delete", "namespace", workloads.PLAIN, timeout=120)
 
 
 @pytest.fixture
 def cluster(made: Cluster) -> Iterator[Cluster]:
     """Hand out the cluster, and have its DNS as it was afterwards, also when the test failed."""
-    before = {name: made.data(name) for name in ("coredns", "coredns-custom", "kube-dns")}
+    before = {name: made.data(name) for name in KEYS}
     deployment = made.kube.get("deployment", "coredns", *SYSTEM)["spec"]["template"]["spec"]
     yield made
-    made.stack.destroy()
-    if made.data("coredns") != before["coredns"]:
-        made.put("coredns", before["coredns"])
+    made.up("none")
+    for name, data in before.items():
+        if made.data(name) != data:
+            made.put(name, data)
     volumes = made.kube.get("deployment", "coredns", *SYSTEM)["spec"]["template"]["spec"]["volumes"]
     if volumes != deployment["volumes"]:
         _patch_coredns(made, deployment["volumes"], deployment["containers"][0]["volumeMounts"])
-    assert {name: made.data(name) for name in before} == before
 
 
 def _patch_coredns(cluster: Cluster, volumes: list[Any], mounts: list[Any]) -> None:
@@ -139,7 +149,7 @@ def _patch_coredns(cluster: Cluster, volumes: list[Any], mounts: list[Any]) -> N
     ]
     kube = cluster.kube
     kube.run("patch", "deployment", "coredns", *SYSTEM, "--type=json", "-p", json.dumps(patch))
-    kube.run("rollout", "status", "deployment/coredns", *SYSTEM, "--timeout=90s", timeout=95)
+    cluster.wait_for_dns()
 
 
 def lay_out(cluster: Cluster, mode: str, directory: str = "/etc/coredns/") -> None:
@@ -176,7 +186,7 @@ def has_edit(cluster: Cluster, mode: str) -> bool:
     [("coredns", ""), ("coredns-custom", "/etc/coredns/"), ("coredns-custom", "")],
     ids=["kubeadm", "k3s", "aks"],
 )
-def test_pods_resolve_linked_zones_and_destroy_restores_every_byte(
+def test_pods_resolve_linked_zones_and_every_byte_is_restored(
     cluster: Cluster, mode: str, directory: str
 ) -> None:
     lay_out(cluster, mode, directory)
@@ -193,7 +203,7 @@ def test_pods_resolve_linked_zones_and_destroy_restores_every_byte(
         (UNLINKED, "AAAA"): ("NXDOMAIN", ""),
     }
     assert cluster.ask("kubernetes.default.svc.cluster.local") == ("NOERROR", "10.96.0.1")
-    cluster.stack.destroy()
+    cluster.up("none")
     assert {name: cluster.data(name) for name in KEYS} == before
     cluster.restart_dns()
     assert cluster.ask(NAME) == ("NXDOMAIN", "")
@@ -228,9 +238,8 @@ def test_what_somebody_else_writes_meanwhile_stays(cluster: Cluster, mode: str) 
     patch = json.dumps({"data": {mine: "log\r\n"}})
     cluster.kube.run("patch", "configmap", mode, *SYSTEM, "--patch", patch)
     assert set(cluster.stack.up()) == {"same"}
-    cluster.stack.destroy()
+    cluster.up("none")
     assert cluster.data(mode) == {**(before or {}), mine: "log\r\n"}
-    cluster.put(mode, before)
 
 
 def test_with_none_core_dns_runs_and_nobody_is_told(cluster: Cluster) -> None:
@@ -262,7 +271,8 @@ def test_an_edit_that_would_break_the_clusters_dns_is_not_made(cluster: Cluster)
         cluster.up("coredns")
     assert cluster.data("coredns") == theirs
     cluster.put("coredns", data)
-    assert cluster.up("coredns").get("create") == 1, "what was made before is kept"
+    assert cluster.up("coredns").get("create") == 1
+    assert has_edit(cluster, "coredns")
 
 
 def test_no_query_fails_while_core_dns_changes(cluster: Cluster) -> None:
@@ -305,14 +315,22 @@ def test_pods_that_cannot_read_their_corefile_take_no_place_of_others(cluster: C
     server, pods = cluster.address(), cluster.pods()
     where = ("-n", "istio-system")
     text = cluster.kube.get("configmap", "core-dns", *where)["data"]["Corefile"]
-    patch = {"data": {"Corefile": text.replace("loadbalance", "nonsense")}}
-    cluster.kube.run("patch", "configmap", "core-dns", *where, "--patch", json.dumps(patch))
-    cluster.kube.run("rollout", "restart", "deployment/core-dns", *where)
 
-    def waiting() -> str:
+    def write(corefile: str) -> None:
+        patch = json.dumps({"data": {"Corefile": corefile}})
+        cluster.kube.run("patch", "configmap", "core-dns", *where, "--patch", patch)
+
+    def listed() -> str:
         return cluster.kube.run("get", "pods", "-l", "app=core-dns", *where).stdout
 
-    until(waiting, lambda seen: "Error" in seen or "CrashLoop" in seen, 60, "a new pod must fail")
-    assert cluster.pods() == pods
-    assert [cluster.ask(NAME, server=server)[1] for _ in range(20)] == [DUMMY] * 20
-    cluster.kube.run("rollout", "undo", "deployment/core-dns", *where)
+    write(text.replace("loadbalance", "nonsense"))
+    try:
+        cluster.kube.run("rollout", "restart", "deployment/core-dns", *where)
+        until(
+            listed, lambda seen: "Error" in seen or "CrashLoop" in seen, 60, "a new pod must fail"
+        )
+        assert cluster.pods() == pods
+        assert [cluster.ask(NAME, server=server)[1] for _ in range(20)] == [DUMMY] * 20
+    finally:
+        write(text)
+        cluster.kube.run("rollout", "undo", "deployment/core-dns", *where)

@@ -240,6 +240,25 @@ def test_an_up_notices_that_the_edit_is_gone_without_a_refresh(
     assert said in capfd.readouterr().err
 
 
+def test_an_up_does_not_stumble_over_stub_domains_that_are_none(kubectl: FakeKubectl) -> None:
+    state = PROVIDER.create(props("kube-dns"))
+    put(kubectl, "kube-dns", "nonsense")
+    assert PROVIDER.diff(state.id, state.outs, props("kube-dns")).changes
+    with pytest.raises(ValueError, match="is not a JSON object: 'nonsense'"):
+        PROVIDER.update(state.id, state.outs, props("kube-dns"))
+
+
+def test_a_stub_domain_that_was_written_in_another_way_goes_with_its_map(
+    kubectl: FakeKubectl,
+) -> None:
+    state = PROVIDER.create(props("kube-dns"))
+    put(kubectl, "kube-dns", f'{{ "remote":["{ADDRESS}"] }}')
+    state_map = kubectl.data("kube-dns")
+    assert state_map != {"stubDomains": state.outs["after"]}
+    PROVIDER.delete(state.id, state.outs)
+    assert kubectl.data("kube-dns") == {}, "its label is gone with it: the map is another's now"
+
+
 @modes
 def test_what_the_platform_put_back_is_what_destroy_restores(
     kubectl: FakeKubectl, mode: str
@@ -271,7 +290,9 @@ def test_a_preview_goes_on_when_a_cluster_does_not_answer(
     monkeypatch.setattr(cluster_dns, "LOOK_SECONDS", 1)
     kubectl.behave(**behaviour)
     assert not PROVIDER.diff("", props("coredns"), props("coredns")).changes
-    assert "warning: cannot see whether ConfigMap kube-system/coredns" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "warning: cannot see whether ConfigMap kube-system/coredns" in said
+    assert ("took over 1 s" if "hang" in behaviour else "i/o timeout") in said
 
 
 def test_a_preview_looks_at_no_cluster_when_it_knows_already(kubectl: FakeKubectl) -> None:
