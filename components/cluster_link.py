@@ -106,7 +106,8 @@ class ClusterLink(pulumi.ComponentResource):
     ) -> pulumi.Resource:
         """Make the ConfigMap with the target's zone on the source."""
         peer = target.cluster_name
-        server = corefile.zone_server(peer, args["dummy_address"], args["dummy_address6"])
+        dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
+        server = corefile.zone_server(peer, dummy, address6=dummy6)
         return k8s.core.v1.ConfigMap(
             f"{name}-{source.cluster_name}-to-{peer}-dns-zone",
             metadata={

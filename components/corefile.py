@@ -31,7 +31,7 @@ def zone_config_map(cluster: str) -> str:
     return f"core-dns-{cluster}"
 
 
-def zone_server(cluster: str, address: str, address6: str = "") -> str:
+def zone_server(cluster: str, address: str, *, address6: str = "") -> str:
     """Return the server block of a linked zone: the dummy addresses, and NODATA for the rest.
 
     NXDOMAIN for AAAA would make resolvers give up on the name altogether.

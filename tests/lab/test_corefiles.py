@@ -74,7 +74,7 @@ def ours(directory: Path) -> str:
 @pytest.mark.parametrize("listening", ["127.0.0.1", "::1"])
 def test_core_dns_answers_for_linked_zones(serve: Runner, tmp_path: Path, listening: str) -> None:
     (tmp_path / "b.server").write_text(corefile.zone_server("b", "240.0.0.1"))
-    (tmp_path / "c.server").write_text(corefile.zone_server("c", "240.0.0.1", "100::1"))
+    (tmp_path / "c.server").write_text(corefile.zone_server("c", "240.0.0.1", address6="100::1"))
     server = serve(ours(tmp_path))
     assert server.started(), server.log()
     found = {

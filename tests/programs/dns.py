@@ -27,7 +27,9 @@ zones = {
     peer: k8s.core.v1.ConfigMap(
         f"zone-{peer}",
         metadata={"name": corefile.zone_config_map(peer), "namespace": names.SYSTEM_NAMESPACE},
-        data={f"{peer}.server": corefile.zone_server(peer, dummies.address, dummies.address6)},
+        data={
+            f"{peer}.server": corefile.zone_server(peer, dummies.address, address6=dummies.address6)
+        },
         opts=pulumi.ResourceOptions(provider=provider, depends_on=[namespace]),
     )
     for peer in cluster.peers
