@@ -16,6 +16,7 @@ from typing import Any
 
 import pulumi
 
+import config_addresses
 import config_bookinfo
 import config_exposes
 import config_ports
@@ -115,6 +116,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
     _check_across(clusters, problems)
+    clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
     return Settings(

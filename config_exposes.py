@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+
+import config_policy
 import config_ports
+from components import streams
 from config_parser import Section, duplicates
 from settings import Exposed
+
+PROTOCOLS = ("http", "http2", "grpc", *streams.PROTOCOLS)
 
 
 def parse(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
@@ -16,11 +22,15 @@ def parse(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
     """
     found: list[tuple[str, Exposed]] = []
     for item in section.sections("exposes"):
+        protocol = item.choice("protocol", "http", PROTOCOLS)
         exposed = Exposed(
             service=item.label("service", required="name the Service to expose"),
             namespace=item.label("namespace", required="name the namespace of the Service"),
             port=config_ports.parse(item, "port", required="give a port of the Service"),
+            protocol=protocol,
+            address=_address(item, protocol),
             allow=_allow(item, peers),
+            policy=config_policy.parse(item.section("policy"), protocol),
         )
         item.finish()
         found.append((item.path, exposed))
@@ -30,6 +40,22 @@ def parse(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
         what = f"{again.service}.{again.namespace}:{again.port} is listed twice"
         section.problems.add(path, what, "remove one of the two")
     return tuple(exposed for _, exposed in found)
+
+
+def _address(item: Section, protocol: str) -> str:
+    """Read the address that a tls or tcp service is to have on the callers' side."""
+    text = item.text("address")
+    if not text:
+        return ""
+    if protocol not in streams.PROTOCOLS:
+        what = f"{text!r}: a service of protocol {protocol} has no address of its own"
+        item.bad("address", what, "remove it, or set `protocol` to tls or tcp")
+        return ""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        item.bad("address", f"{text!r} is not valid", "give an IPv4 address")
+        return ""
 
 
 def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+import config_addresses
 from config_parser import Section
 from settings import RemoteDns
 
@@ -23,10 +24,13 @@ def parse(section: Section) -> RemoteDns:
     replicas = section.integer("replicas", 2, low=1, high=100, noun="a number of replicas")
     address = _address(section, "address", "240.0.0.1", 4)
     address6 = _address(section, "address6", "", 6)
-    _check_networks(section, {"address": address, "address6": address6})
+    virtual = config_addresses.virtual_range(section)
+    _check_networks(section, {"address": address, "address6": address6}, virtual)
+    if address:
+        config_addresses.check_apart(section, virtual, ipaddress.ip_network(address))
     section.finish()
     # As Python writes them: a scope or blanks would end up in a Corefile.
-    return RemoteDns(image, replicas, str(address or ""), str(address6 or ""))
+    return RemoteDns(image, replicas, str(address or ""), str(address6 or ""), virtual)
 
 
 def _address(section: Section, key: str, default: str, version: int) -> Ip | None:
@@ -54,7 +58,7 @@ def _on_the_pod(ip: Ip) -> bool:
     )
 
 
-def _check_networks(section: Section, addresses: dict[str, Ip | None]) -> None:
+def _check_networks(section: Section, addresses: dict[str, Ip | None], virtual: str) -> None:
     for index, cidr in enumerate(section.items("knownCidrs")):
         key = f"knownCidrs[{index}]"
         try:
@@ -65,3 +69,4 @@ def _check_networks(section: Section, addresses: dict[str, Ip | None]) -> None:
         for name, ip in addresses.items():
             if ip and ip in network:
                 section.bad(name, f"{ip} lies in {network}", "choose one that no cluster can own")
+        config_addresses.check_apart(section, virtual, network)

@@ -8,14 +8,54 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Retries:
+    """What a caller tries again, and how often."""
+
+    attempts: int
+    per_try_timeout: str
+    """Empty: none but the timeout of the whole."""
+    retry_on: str
+    """Envoy's conditions, separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierEjection:
+    """When an ingress gateway gets no calls to a service for a while."""
+
+    consecutive_errors: int
+    interval: str
+    ejection_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What differs for one exposed port from the defaults of every link."""
+
+    timeout: str
+    """Of the whole call; empty: none."""
+    retries: Retries | None
+    outlier_ejection: OutlierEjection | None
+    max_connections: int
+    max_pending_requests: int
+    max_requests: int
+    """Limits of each egress gateway pod; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exposed:
     """One port of a Service that linked clusters may call."""
 
     service: str
     namespace: str
     port: int
+    protocol: str
+    """`http`, `http2`, `grpc`, `tls` or `tcp`."""
+    address: str
+    """IPv4 address of a tls or tcp service on the callers' side; else empty."""
     allow: tuple[str, ...]
     """Names of the clusters that may call it, sorted; by default every linked one."""
+    policy: Policy | None
+    """None: the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +154,8 @@ class RemoteDns:
     address: str
     address6: str
     """Empty: AAAA queries get an empty answer."""
+    virtual_range: str
+    """IPv4 network of the addresses of tls and tcp services."""
 
 
 @dataclass(frozen=True, slots=True)

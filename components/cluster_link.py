@@ -8,8 +8,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Input, ResourceOptions
 
-from . import corefile, direction, names
+from . import corefile, direction, names, streams
 from .custom_resources import custom_resource
+from .exposed import ExposedService, by_service, host
 from .istio_cluster import IstioCluster
 
 
@@ -32,7 +33,8 @@ class ClusterLink(pulumi.ComponentResource):
     Makes on each side, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
     DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
-    where sidecars answer).
+    where sidecars answer). For tls and tcp services a ServiceEntry each, a VirtualService for each
+    of their ports, and one more ServiceEntry and DestinationRule of the other's ingress gateway.
 
     It spans two providers, so every child names its own.
     """
@@ -61,20 +63,25 @@ class ClusterLink(pulumi.ComponentResource):
         """Make the Istio objects on the source of one direction."""
         peer = target.cluster_name
 
-        def put(kind: str, suffix: str, spec: Input[dict[str, Any]]) -> None:
-            custom_resource(
+        def put(
+            kind: str, suffix: str, spec: Input[dict[str, Any]], *after: pulumi.Resource
+        ) -> pulumi.Resource:
+            # No name of a cluster, Service or namespace has a dot in it.
+            separator = "." if "." in suffix else "-"
+            return custom_resource(
                 f"{name}-{source.cluster_name}-to-{peer}-{suffix}",
                 kind,
-                {"name": f"{peer}-{suffix}", "namespace": names.GATEWAY_NAMESPACE},
+                {"name": f"{peer}{separator}{suffix}", "namespace": names.GATEWAY_NAMESPACE},
                 spec,
                 ResourceOptions(
                     parent=self,
                     provider=source.provider,
-                    depends_on=[source.control_plane, source.gateway_namespace],
+                    depends_on=[source.control_plane, source.gateway_namespace, *after],
                 ),
             )
 
-        allowed = [e["port"] for e in target.exposes if source.cluster_name in e["allow"]]
+        allowed = _allowed(source, target)
+        ports = source.link_port, target.link_port
         dummies = [
             address for address in (args["dummy_address"], args["dummy_address6"]) if address
         ]
@@ -85,29 +92,43 @@ class ClusterLink(pulumi.ComponentResource):
             )
         )
         rule = target.ingress_spiffe_id.apply(
-            lambda identity: direction.ingress_rule(peer, identity)
+            lambda identity: direction.ingress_rule(peer, identity, allowed)
         )
         put("ServiceEntry", "ingress", ingress)
-        put("DestinationRule", "ingress", rule)
+        to_ingress = put("DestinationRule", "ingress", rule)
         put("ServiceEntry", "services", direction.zone_entry(peer, allowed, answered))
-        put("Gateway", "egress", direction.egress_gateway(peer, source.link_port))
-        put("DestinationRule", "egress", direction.egress_rule(peer, source.link_port))
-        route = direction.route(
-            peer,
-            f"{peer}-egress",
-            source.link_port,
-            target.link_port,
-            caller_identity=args["caller_identity"],
+        gateway = f"{peer}-egress"
+        put("Gateway", "egress", direction.egress_gateway(peer, source.link_port, allowed))
+        spec = direction.egress_rule(peer, source.link_port, allowed)
+        to_egress = put("DestinationRule", "egress", spec)
+        told = args["caller_identity"]
+        spec = direction.route(peer, gateway, *ports, allowed, caller_identity=told)
+        # A route to a subset that is not there yet is an error for whoever calls.
+        put("VirtualService", "services", spec, to_ingress, to_egress)
+
+        if not (not_http := streams.of(allowed)):
+            return
+        put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(peer, e)))
+        rule = target.ingress_spiffe_id.apply(
+            lambda identity: streams.ingress_rule(peer, identity, not_http)
         )
-        put("VirtualService", "services", route)
+        to_ingress = put("DestinationRule", "ingress-tcp", rule)
+        for (namespace, service), items in by_service(not_http).items():
+            put("ServiceEntry", f"{service}.{namespace}", streams.entry(peer, items))
+            for item in items:
+                suffix = f"{service}.{namespace}.{item['port']}"
+                spec = streams.route(peer, gateway, *ports, item)
+                put("VirtualService", suffix, spec, to_ingress, to_egress)
 
     def _zone(
         self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
     ) -> pulumi.Resource:
         """Make the ConfigMap with the target's zone on the source."""
         peer = target.cluster_name
+        not_http = streams.of(_allowed(source, target))
+        virtual = {host(peer, item): item["address"] for item in not_http}
         dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
-        server = corefile.zone_server(peer, dummy, address6=dummy6)
+        server = corefile.zone_server(peer, dummy, virtual, address6=dummy6)
         return k8s.core.v1.ConfigMap(
             f"{name}-{source.cluster_name}-to-{peer}-dns-zone",
             metadata={
@@ -119,6 +140,11 @@ class ClusterLink(pulumi.ComponentResource):
                 parent=self, provider=source.provider, depends_on=[source.system_namespace]
             ),
         )
+
+
+def _allowed(source: IstioCluster, target: IstioCluster) -> list[ExposedService]:
+    """Return what the target exposes to the source."""
+    return [item for item in target.exposes if source.cluster_name in item["allow"]]
 
 
 def _not_empty(addresses: list[str], cluster: str) -> list[str]:

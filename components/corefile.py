@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from . import names
@@ -31,7 +32,26 @@ def zone_config_map(cluster: str) -> str:
     return f"core-dns-{cluster}"
 
 
-def zone_server(cluster: str, address: str, *, address6: str = "") -> str:
+def _virtual_addresses(virtual: Mapping[str, str]) -> str:
+    """Return what answers names that have an address of their own.
+
+    Templates of one server answer in the order of the file, each for its own zone.
+    """
+    return "".join(
+        f"""    template IN A {host} {{
+        answer "{{{{ .Name }}}} {TTL_SECONDS} IN A {address}"
+    }}
+    template ANY ANY {host} {{
+        rcode NOERROR
+    }}
+"""
+        for host, address in sorted(virtual.items())
+    )
+
+
+def zone_server(
+    cluster: str, address: str, virtual: Mapping[str, str], *, address6: str = ""
+) -> str:
     """Return the server block of a linked zone: the dummy addresses, and NODATA for the rest.
 
     NXDOMAIN for AAAA would make resolvers give up on the name altogether.
@@ -40,6 +60,7 @@ def zone_server(cluster: str, address: str, *, address6: str = "") -> str:
         cluster: the linked cluster's name.
         address: the answer to A.
         address6: the answer to AAAA; empty: NODATA.
+        virtual: host name to address, of the tls and tcp services, which have their own.
     """
     dummies = {"A": address, "AAAA": address6}
     answers = "".join(
@@ -52,7 +73,7 @@ def zone_server(cluster: str, address: str, *, address6: str = "") -> str:
     )
     return f"""{names.zone(cluster)}:{PORT} {{
     errors
-{answers}\
+{_virtual_addresses(virtual)}{answers}\
     template ANY ANY {{
         rcode NOERROR
     }}

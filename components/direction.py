@@ -7,14 +7,20 @@ does not depend on how many services the target exposes.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import names
+from . import names, service_policy, streams
+from .exposed import ExposedService, authority_match, label
 
 Spec = dict[str, Any]
 
-EGRESS_HOST = names.local_host(names.EGRESS, names.GATEWAY_NAMESPACE)
+# How a ServiceEntry names what a zone's port speaks; with more than one of these it is HTTP.
+_PROTOCOLS: Mapping[str, tuple[str, str]] = {
+    "http": ("http", "HTTP"),
+    "http2": ("http2", "HTTP2"),
+    "grpc": ("grpc", "GRPC"),
+}
 
 
 def _is_ip(address: str) -> bool:
@@ -48,36 +54,47 @@ def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
     }
 
 
-def zone_entry(target: str, ports: Iterable[int], addresses: Sequence[str] = ()) -> Spec:
-    """Return the ServiceEntry for the target's exposed services.
+def zone_entry(
+    target: str, exposes: Iterable[ExposedService], addresses: Sequence[str] = ()
+) -> Spec:
+    """Return the ServiceEntry for the target's exposed HTTP services.
 
     Without it a sidecar has no listener on a port that no local service uses, and with
     `outboundTrafficPolicy: REGISTRY_ONLY` no call leaves the pod.
 
     Args:
         target: the target cluster's name.
-        ports: the ports that the target exposes to the source; 80 stands in when there is none.
+        exposes: what the target exposes to the source; port 80 stands in when that is nothing.
         addresses: what sidecars with DNS capture answer for any name of the zone. Without them
             they ask the cluster's DNS.
     """
+    spoken: dict[int, set[str]] = {}
+    for item in exposes:
+        if item["protocol"] in _PROTOCOLS:
+            spoken.setdefault(item["port"], set()).add(item["protocol"])
+
+    def port(number: int) -> Spec:
+        protocols = spoken.get(number, set())
+        (one,) = protocols if len(protocols) == 1 else ("http",)
+        prefix, protocol = _PROTOCOLS[one]
+        return {"number": number, "name": f"{prefix}-{number}", "protocol": protocol}
+
     return {
         "hosts": [f"*.{names.zone(target)}"],
         **({"addresses": [*addresses]} if addresses else {}),
         "location": "MESH_EXTERNAL",
-        "ports": [
-            {"number": port, "name": f"http-{port}", "protocol": "HTTP"}
-            for port in sorted(set(ports)) or [80]
-        ],
+        "ports": [port(number) for number in sorted(spoken) or [80]],
         "resolution": "NONE",
     }
 
 
-def egress_gateway(target: str, link_port: int) -> Spec:
+def egress_gateway(target: str, link_port: int, exposes: Iterable[ExposedService]) -> Spec:
     """Return the Gateway that takes calls to the target's zone on the egress pods.
 
     Args:
         target: the target cluster's name.
         link_port: the source's link port.
+        exposes: what the target exposes to the source.
     """
     server = {
         # Server names must differ between the Gateways that share a port.
@@ -85,10 +102,11 @@ def egress_gateway(target: str, link_port: int) -> Spec:
         "hosts": [f"./*.{names.zone(target)}"],
         "tls": {"mode": "ISTIO_MUTUAL"},
     }
-    return {"selector": {"istio": "egressgateway"}, "servers": [server]}
+    servers = [server, *streams.servers(target, link_port, exposes)]
+    return {"selector": {"istio": "egressgateway"}, "servers": servers}
 
 
-def egress_rule(target: str, link_port: int) -> Spec:
+def egress_rule(target: str, link_port: int, exposes: Iterable[ExposedService]) -> Spec:
     """Return the DestinationRule for the sidecars' mTLS to the egress gateway.
 
     Explicit, because gateway pods carry no label for automatic mTLS, and with an SNI, because the
@@ -97,15 +115,26 @@ def egress_rule(target: str, link_port: int) -> Spec:
     Args:
         target: the target cluster's name.
         link_port: the source's link port.
+        exposes: what the target exposes to the source.
     """
-    tls = {"mode": "ISTIO_MUTUAL", "sni": names.link_sni(target)}
-    settings = [{"port": {"number": link_port}, "tls": tls}]
-    subset = {"name": target, "trafficPolicy": {"portLevelSettings": settings}}
-    return {"host": EGRESS_HOST, "subsets": [subset]}
+    setting = {
+        "port": {"number": link_port},
+        "connectionPool": service_policy.to_egress(),
+        "tls": {"mode": "ISTIO_MUTUAL", "sni": names.link_sni(target)},
+    }
+    subset = {"name": target, "trafficPolicy": {"portLevelSettings": [setting]}}
+    subsets = [subset, *streams.egress_subsets(target, link_port, exposes)]
+    return {"host": names.EGRESS_HOST, "subsets": subsets}
 
 
 def route(
-    target: str, gateway: str, source_port: int, target_port: int, *, caller_identity: bool
+    target: str,
+    gateway: str,
+    source_port: int,
+    target_port: int,
+    exposes: Iterable[ExposedService],
+    *,
+    caller_identity: bool,
 ) -> Spec:
     """Return the VirtualService for both hops (seed: `b-virtual-service`).
 
@@ -114,43 +143,76 @@ def route(
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
         source_port: the source's link port, where the egress gateway listens.
         target_port: the target's link port, where its ingress gateway listens.
+        exposes: what the target exposes to the source; one with a policy has routes of its own.
         caller_identity: tell the target which workload calls; whatever that workload itself wrote
             into the header is overwritten.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"
+    services = _http(exposes)
 
-    def hop(at: str, destination: Spec, port: int) -> Spec:
-        to = {**destination, "port": {"number": port}}
-        return {"match": [{"gateways": [at]}], "route": [{"destination": to}]}
+    def hop(at: str, to: Spec, further: Spec, only: ExposedService | None = None) -> Spec:
+        match: Spec = {"gateways": [at]}
+        if only:
+            match["authority"] = authority_match(target, only)
+        return {"match": [match], "route": [{"destination": to}], **further}
 
-    out = hop(gateway, {"host": names.ingress_host(target)}, target_port)
+    egress = {"host": names.EGRESS_HOST, "subset": target, "port": {"number": source_port}}
+    ingress = {"host": names.ingress_host(target), "port": {"number": target_port}}
+    out: Spec = {"retries": service_policy.hop_retries()}
     if caller_identity:
         out["headers"] = {"request": {"set": {names.CALLER_HEADER: "%DOWNSTREAM_PEER_URI_SAN%"}}}
     return {
         "hosts": [f"*.{names.zone(target)}"],
         "gateways": ["mesh", gateway],
         "http": [
-            hop("mesh", {"host": EGRESS_HOST, "subset": target}, source_port),
-            out,
+            *(
+                hop("mesh", egress, service_policy.route(item["policy"]), item)
+                for item in services
+                if service_policy.has_route(item["policy"])
+            ),
+            hop("mesh", egress, service_policy.route(None)),
+            *(
+                hop(gateway, {**ingress, "subset": label(target, item)}, out, item)
+                for item in services
+                if service_policy.has_limits(item["policy"])
+            ),
+            hop(gateway, ingress, out),
         ],
     }
 
 
-def ingress_rule(target: str, ingress_spiffe_id: str) -> Spec:
+def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedService]) -> Spec:
     """Return the DestinationRule for the egress gateway's mTLS to the target's ingress gateway.
 
     Args:
         target: the target cluster's name.
         ingress_spiffe_id: the identity it must prove; without this any workload with a certificate
             of the shared root could stand in for it.
+        exposes: what the target exposes to the source; one with limits has a subset of its own.
     """
     tls = {
         "mode": "ISTIO_MUTUAL",
         "sni": names.link_sni(target),
         "subjectAltNames": [ingress_spiffe_id],
     }
-    return {
+
+    def policy(item: ExposedService | None = None) -> Spec:
+        return {**service_policy.to_ingress(item and item["policy"]), "tls": tls}
+
+    rule = {
         "host": names.ingress_host(target),
         "exportTo": ["."],
-        "trafficPolicy": {"tls": tls},
+        "trafficPolicy": policy(),
     }
+    subsets = [
+        {"name": label(target, item), "trafficPolicy": policy(item)}
+        for item in _http(exposes)
+        if service_policy.has_limits(item["policy"])
+    ]
+    return {**rule, "subsets": subsets} if subsets else rule
+
+
+def _http(exposes: Iterable[ExposedService]) -> list[ExposedService]:
+    """Return the exposed HTTP ports, in an order of their own."""
+    found = (item for item in exposes if item["protocol"] in _PROTOCOLS)
+    return sorted(found, key=lambda item: (item["namespace"], item["service"], item["port"]))

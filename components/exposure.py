@@ -6,89 +6,64 @@ exists per exposed service only, and the policy lets only the peers' egress gate
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import Any, TypedDict
+from typing import Any
 
-from . import names
+from . import names, service_policy, streams
+from .exposed import ExposedService, authorities, authority_match
 
 Spec = dict[str, Any]
 
 EXPOSED_GATEWAY = "exposed-services"
 
 
-class ExposedService(TypedDict):
-    """One port of a Service that peers may call."""
+def gateway(
+    cluster: str, link_port: int, exposes: Iterable[ExposedService], peers: Mapping[str, str]
+) -> Spec:
+    """Return the Gateway for the cluster's own zone (seed: `ingress-gateway`).
 
-    service: str
-    """Name of the Service."""
-    namespace: str
-    """Its namespace."""
-    port: int
-    """Its port, not the pods'."""
-    allow: Sequence[str]
-    """Names of the clusters that may call it."""
-
-
-def gateway(cluster: str, link_port: int) -> Spec:
-    """Return the Gateway for the cluster's own zone (seed: `ingress-gateway`)."""
+    Args:
+        cluster: the cluster's name.
+        link_port: the port that all its servers share.
+        exposes: the exposed services; tls and tcp ports have a server each, HTTP one for all.
+        peers: name of each linked cluster to its trust domain.
+    """
+    http = {
+        "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
+        # `./`: no VirtualService of another namespace can bind: the operator exposes.
+        "hosts": [f"./*.{names.zone(cluster)}"],
+        "tls": {"mode": "ISTIO_MUTUAL"},
+    }
     return {
         "selector": {"istio": "ingressgateway"},
-        "servers": [
-            {
-                "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
-                # `./`: no VirtualService of another namespace can bind: the operator exposes.
-                "hosts": [f"./*.{names.zone(cluster)}"],
-                "tls": {"mode": "ISTIO_MUTUAL"},
-            }
-        ],
+        "servers": [http, *streams.arrival_servers(cluster, link_port, exposes, peers)],
     }
-
-
-def by_service(
-    exposes: Iterable[ExposedService],
-) -> dict[tuple[str, str], list[ExposedService]]:
-    """Group exposed ports by namespace and Service: each becomes one VirtualService."""
-
-    def key(item: ExposedService) -> tuple[str, str]:
-        return item["namespace"], item["service"]
-
-    ordered = sorted(exposes, key=lambda item: (*key(item), item["port"]))
-    return {group: list(items) for group, items in groupby(ordered, key)}
-
-
-def authorities(cluster: str, exposed: ExposedService) -> list[str]:
-    """Return how a caller writes the address of an exposed port: `NAME:PORT`, or `NAME` for 80."""
-    host = names.service_host(exposed["service"], exposed["namespace"], cluster)
-    port = exposed["port"]
-    return [host, f"{host}:80"] if port == 80 else [f"{host}:{port}"]
 
 
 def virtual_service(
     cluster: str, ports: Sequence[ExposedService], *, caller_identity: bool
 ) -> Spec:
-    """Return the VirtualService of one exposed Service.
+    """Return the VirtualService of one exposed Service for HTTP.
 
     All calls arrive on the one link port, so the port that the caller meant is told by the
-    authority alone. All of it is compared: Envoy takes `NAME:1:PORT` for the same host.
+    authority alone.
 
     Args:
         cluster: the cluster's name.
-        ports: the exposed ports of one Service.
+        ports: the exposed ports of one Service, all of them HTTP.
         caller_identity: whether the header with the caller's identity may pass.
     """
     service, namespace = ports[0]["service"], ports[0]["namespace"]
 
     def route(exposed: ExposedService) -> Spec:
-        written = "|".join(re.escape(authority) for authority in authorities(cluster, exposed))
         destination = {
             "host": names.local_host(service, namespace),
             "port": {"number": exposed["port"]},
         }
         made: Spec = {
-            "match": [{"authority": {"regex": f"(?i)({written})"}}],
+            "match": [{"authority": authority_match(cluster, exposed)}],
             "route": [{"destination": destination}],
+            "retries": service_policy.hop_retries(),
         }
         if not caller_identity:  # nobody has vouched for it
             made["headers"] = {"request": {"remove": [names.CALLER_HEADER]}}
@@ -119,6 +94,11 @@ def policy(
     service that this caller may call (another port, a trailing dot, a service that is not exposed)
     is refused here, before any route is looked for.
 
+    A connection that is not HTTP has no host: there Istio leaves the condition out of the rule,
+    which then refuses all of a peer's connections. So the rule is not for connections with the
+    SNIs of the tls and tcp services that the peer may call. No HTTP comes in with these SNIs: the
+    server for HTTP does not match them.
+
     Args:
         cluster: the cluster's name.
         link_port: the port that the policy is about.
@@ -134,19 +114,28 @@ def policy(
     rules = [strangers]
 
     exposed = list(exposes)
-    allowed: dict[tuple[str, ...], list[str]] = {}
+    allowed: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for peer, principal in callers.items():
+        mine = [item for item in exposed if peer in item["allow"]]
+        snis = [streams.sni(cluster, item) for item in streams.of(mine)]
         hosts = {
-            host for item in exposed if peer in item["allow"] for host in authorities(cluster, item)
+            host
+            for item in mine
+            if item["protocol"] not in streams.PROTOCOLS
+            for host in authorities(cluster, item)
         }
-        allowed.setdefault(tuple(sorted(hosts)), []).append(principal)
-    for hosts_of, principals in sorted(allowed.items()):
+        allowed.setdefault((tuple(sorted(hosts)), tuple(snis)), []).append(principal)
+    for (hosts_of, snis_of), principals in sorted(allowed.items()):
         operation: Spec = {"ports": ports, **({"notHosts": list(hosts_of)} if hosts_of else {})}
-        rules.append(
-            {"from": [{"source": {"principals": principals}}], "to": [{"operation": operation}]}
-        )
+        rule: Spec = {
+            "from": [{"source": {"principals": principals}}],
+            "to": [{"operation": operation}],
+        }
+        if snis_of:
+            rule["when"] = [{"key": "connection.sni", "notValues": list(snis_of)}]
+        rules.append(rule)
     if caller_identity:
-        rules += _caller_identity_rules(ports, peers, callers)
+        rules += _caller_identity_rules(cluster, ports, peers, callers)
     return {
         "selector": {"matchLabels": {"istio": "ingressgateway"}},
         "action": "DENY",
@@ -155,18 +144,20 @@ def policy(
 
 
 def _caller_identity_rules(
-    ports: list[str], peers: Mapping[str, str], callers: Mapping[str, str]
+    cluster: str, ports: list[str], peers: Mapping[str, str], callers: Mapping[str, str]
 ) -> list[Spec]:
     """Return the rules by which the header with the caller's identity can be believed.
 
-    A peer speaks for its own workloads only; who comes in by another port speaks for nobody.
+    A peer speaks for its own workloads only; who comes in by another port speaks for nobody. Only
+    HTTP has headers: see `policy()` for the condition on the SNI.
     """
     header = f"request.headers[{names.CALLER_HEADER}]"
+    http = {"key": "connection.sni", "notValues": [f"*.{names.stream_zone(cluster)}"]}
     own = [
         {
             "from": [{"source": {"principals": [callers[peer]]}}],
             "to": [{"operation": {"ports": ports}}],
-            "when": [{"key": header, "notValues": [f"spiffe://{peers[peer]}/*"]}],
+            "when": [{"key": header, "notValues": [f"spiffe://{peers[peer]}/*"]}, http],
         }
         for peer in callers
     ]

@@ -9,10 +9,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Input, Output, ResourceOptions
 
-from . import charts, cluster_ca, exposure, names
+from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposure import ExposedService
+from .exposed import ExposedService, by_service
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
 from .revocation import Revocation
@@ -292,9 +292,14 @@ class IstioCluster(pulumi.ComponentResource):
         spec = exposure.policy(cluster, port, peers, self.exposes, caller_identity=told)
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
-        spec = exposure.gateway(cluster, port)
+        spec = exposure.gateway(cluster, port, self.exposes, peers)
         put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
-        for (namespace, service), ports in exposure.by_service(self.exposes).items():
+        for item in streams.of(self.exposes):
+            of = f"{item['service']}.{item['namespace']}.{item['port']}"
+            spec = streams.arrival(cluster, exposure.EXPOSED_GATEWAY, item)
+            put("VirtualService", f"expose-{of}", of, spec, policy)
+        http = [item for item in self.exposes if item["protocol"] not in streams.PROTOCOLS]
+        for (namespace, service), ports in by_service(http).items():
             spec = exposure.virtual_service(cluster, ports, caller_identity=told)
             suffix = f"expose-{service}.{namespace}"
             put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)

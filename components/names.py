@@ -6,6 +6,9 @@ cluster's name alone, so that two stacks of two owners come to the same result.
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
+
 SUFFIX = "remote"
 """Top-level zone of all host names and trust domains (the seed's common DNS suffix)."""
 
@@ -66,6 +69,49 @@ def link_sni(cluster: str) -> str:
     return f"link.{zone(cluster)}"
 
 
+def stream_zone(cluster: str) -> str:
+    """Return the zone of the SNIs by which the link port tells tls and tcp services apart.
+
+    Not below `zone()`: there the server for HTTP matches every name, so that it would take an SNI
+    whose own server is not there (yet), and the policy could no longer tell the two apart by it.
+    """
+    return f"tcp.{cluster}.{SUFFIX}"
+
+
+def stream_sni(service: str, namespace: str, port: int, cluster: str) -> str:
+    """Return the SNI with which gateways ask each other for one port of a tls or tcp service."""
+    return f"{port}.{service}.{namespace}.{stream_zone(cluster)}"
+
+
+def stream_ingress_host(cluster: str) -> str:
+    """Return `ingress_host()` for connections that are not HTTP."""
+    return f"tcp.{ingress_host(cluster)}"
+
+
+def port_label(service: str, namespace: str, port: int, cluster: str) -> str:
+    """Return a DNS label, different for every exposed port of every cluster.
+
+    Service and namespace may have 63 characters each, and joining them is ambiguous.
+    """
+    whole = f"{port}.{service_host(service, namespace, cluster)}"
+    return f"{service[:20]}-{port}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+
+
+def virtual_address(service: str, namespace: str, cluster: str, network: str) -> str:
+    """Return the address that a tls or tcp service has on the callers' side.
+
+    Args:
+        service: name of the Service.
+        namespace: its namespace.
+        cluster: the cluster that exposes it.
+        network: IPv4 network, e.g. `241.0.0.0/8`; its first and last address are not used.
+    """
+    host = service_host(service, namespace, cluster)
+    usable = ipaddress.IPv4Network(network)
+    number = int.from_bytes(hashlib.sha256(host.encode()).digest()[:8], "big")
+    return str(usable[1 + number % (usable.num_addresses - 2)])
+
+
 def principal(domain: str, service_account: str) -> str:
     """Return a gateway's identity as AuthorizationPolicy writes it, without the scheme."""
     return f"{domain}/ns/{GATEWAY_NAMESPACE}/sa/{service_account}"
@@ -74,6 +120,10 @@ def principal(domain: str, service_account: str) -> str:
 def spiffe_id(domain: str, service_account: str) -> str:
     """Return a gateway's SPIFFE ID, as it stands in its certificate."""
     return f"spiffe://{principal(domain, service_account)}"
+
+
+EGRESS_HOST = local_host(EGRESS, GATEWAY_NAMESPACE)
+"""The egress gateway's own Service, in every cluster."""
 
 
 def link_name(first: str, second: str) -> str:

@@ -148,11 +148,12 @@ def _bookinfo(parts: Parts, folder: Path) -> Sequence[oci.Image]:
 def _testing(parts: Parts, folder: Path) -> Sequence[oci.Image]:
     path = "usr/bin/fortio"
     fortio = oci.write_layer(folder / "fortio", {path: parts.binaries["fortio"]})
+    talk = oci.write_layer(folder / "talk", {"usr/bin/talk": parts.binaries["talk"]})
     base = oci.Layer(parts.files["rootfs"])
     name = f"docker.io/fortio/fortio:{_FORTIO}"
     return [
         oci.Image([name], [fortio], [f"/{path}"], user="1000:1000"),
-        oci.Image([CLIENT], [base, fortio], ["/usr/bin/sleep", "infinity"]),
+        oci.Image([CLIENT], [base, fortio, talk], ["/usr/bin/sleep", "infinity"]),
     ]
 
 
@@ -205,6 +206,6 @@ GROUPS: Mapping[str, Group] = {
     "system": Group(["pause", "coredns"], [], _system),
     "mesh": Group(["istio"], ["rootfs", "envoy", "bootstrap"], _mesh),
     "bookinfo": Group(["bookinfo"], [], _bookinfo),
-    "testing": Group(["fortio"], ["rootfs"], _testing),
+    "testing": Group(["fortio", "talk"], ["rootfs"], _testing),
     "cert-manager": Group(["cert-manager"], [], _cert_manager),
 }

@@ -165,6 +165,12 @@ _TABLE = (
         {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
     ),
     Family("bookinfo", "1.0.0", "stand-in for the Bookinfo services", {"bookinfo": "."}),
+    Family(
+        "talk",
+        "1.71.0",  # of gRPC, which is most of it
+        "both ends of the conversations of the end-to-end tests, one for each protocol",
+        {"talk": "."},
+    ),
     Family("pause", "1.0.0", "what holds a pod's network namespace", {"pause": "."}),
 )
 

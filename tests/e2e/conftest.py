@@ -21,6 +21,27 @@ def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
     return {"service": service, "namespace": workloads.NAMESPACE, "port": port, **further}
 
 
+# Every protocol, on ports of one Service; more of it for one cluster only, or with a policy.
+TALK = [
+    exposed("talk", 8081),
+    exposed("talk", 9081, protocol="http2"),
+    exposed("talk", 8082, protocol="grpc"),
+    exposed("talk", 8083, protocol="tls"),
+    exposed("talk", 8084, protocol="tcp"),
+    exposed("talk", 8085, protocol="tcp"),
+    exposed("vault", 8084, protocol="tcp", allow=["c"]),
+    exposed(
+        "patient", 8081, policy={"timeout": "2s", "retries": {"attempts": 3, "retryOn": "5xx"}}
+    ),
+    exposed(
+        "sick",
+        8081,
+        policy={
+            "outlierEjection": {"consecutiveErrors": 3, "interval": "1s", "ejectionTime": "60s"}
+        },
+    ),
+]
+
 # Port 7777 is used by no Service of the callers; b's link port differs from the others'. The root
 # CA is on c, with a cert-manager that the program installs; tests/engine has it on its own cluster.
 # c's sidecars answer for the linked zones; its DNS does not know of them.
@@ -42,6 +63,7 @@ CONFIG: dict[str, Any] = {
                 exposed("echo", 80),
                 exposed("echo", 7777),
                 exposed("private", 8080, allow=["c"]),
+                *TALK,
                 {"service": "details", "namespace": "bookinfo", "port": 9080},
                 {"service": "reviews", "namespace": "bookinfo", "port": 9080},
             ],
@@ -129,6 +151,13 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
             workloads.namespace(workloads.CALLERS, injected=True),
             workloads.client(workloads.CALLERS),
         )
+    clusters["b"].apply(
+        workloads.talker("b"),
+        workloads.talk_service("talk", *workloads.TALK_PORTS),
+        workloads.talk_service("vault", 8084),
+        workloads.talk_service("patient", 8081),
+        workloads.talk_service("sick", 8081),
+    )
     for kube in clusters.values():
         for where in NAMESPACES:
             kube.wait_for_deployments(where)

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from components import names
 from tests.e2e import test_boundary as boundary
 from tests.e2e import test_calls as calls
+from tests.e2e import test_protocols as protocols
 from tests.e2e.conftest import Mesh
 from tests.support.wait import until
 
@@ -36,12 +38,29 @@ def peers_only(spec: Spec) -> None:
 
 def no_claims(spec: Spec) -> None:
     """Drop the rules about the header with the caller's identity."""
-    spec["rules"] = [rule for rule in spec["rules"] if "when" not in rule]
+    spec["rules"] = [rule for rule in spec["rules"] if names.CALLER_HEADER not in str(rule)]
 
 
 def any_identity(spec: Spec) -> None:
     """Take whoever has a certificate of the root for the remote ingress gateway."""
     del spec["trafficPolicy"]["tls"]["subjectAltNames"]
+
+
+def any_caller(spec: Spec) -> None:
+    """Shake hands with whoever has a certificate of the root."""
+    for server in spec["servers"]:
+        server["tls"].pop("subjectAltNames", None)
+
+
+def http_1(spec: Spec) -> None:
+    """Speak HTTP/1.1 whatever the client speaks."""
+    policies = [
+        spec.get("trafficPolicy", {}),
+        *(s["trafficPolicy"] for s in spec.get("subsets", [])),
+    ]
+    for policy in policies:
+        for settings in (policy, *policy.get("portLevelSettings", [])):
+            settings.get("connectionPool", {}).pop("http", None)
 
 
 def no_header(spec: Spec) -> None:
@@ -104,6 +123,32 @@ MUTATIONS = [
         ("destinationrule", "b-ingress", *GATEWAYS),
         any_identity,
         boundary.test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to,
+    ),
+    Mutation(
+        "b",
+        ("gateway.networking.istio.io", "exposed-services", *GATEWAYS),
+        any_caller,
+        lambda mesh: protocols.test_the_egress_gateway_reaches_what_its_cluster_may_call(
+            mesh, "8084.vault.apps.tcp.b.remote", ""
+        ),
+    ),
+    Mutation(
+        "b",
+        ("gateway.networking.istio.io", "exposed-services", *GATEWAYS),
+        any_caller,
+        protocols.test_a_workload_that_is_not_the_egress_gateway_reaches_no_tcp_service,
+    ),
+    Mutation(
+        "a",
+        ("destinationrule", "b-egress", *GATEWAYS),
+        http_1,
+        protocols.test_grpc_is_not_turned_into_http_1,
+    ),
+    Mutation(
+        "a",
+        ("destinationrule", "b-ingress", *GATEWAYS),
+        http_1,
+        protocols.test_grpc_is_not_turned_into_http_1,
     ),
     Mutation(
         "a",

@@ -73,8 +73,10 @@ def ours(directory: Path) -> str:
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "::1"])
 def test_core_dns_answers_for_linked_zones(serve: Runner, tmp_path: Path, listening: str) -> None:
-    (tmp_path / "b.server").write_text(corefile.zone_server("b", "240.0.0.1"))
-    (tmp_path / "c.server").write_text(corefile.zone_server("c", "240.0.0.1", address6="100::1"))
+    (tmp_path / "b.server").write_text(corefile.zone_server("b", "240.0.0.1", {}))
+    (tmp_path / "c.server").write_text(
+        corefile.zone_server("c", "240.0.0.1", {}, address6="100::1")
+    )
     server = serve(ours(tmp_path))
     assert server.started(), server.log()
     found = {
@@ -104,13 +106,13 @@ def test_core_dns_goes_on_with_what_it_has_when_a_new_zone_is_broken(
     serve: Runner, tmp_path: Path
 ) -> None:
     zone, name = tmp_path / "b.server", "x.y.svc.b.remote"
-    zone.write_text(corefile.zone_server("b", "240.0.0.1"))
+    zone.write_text(corefile.zone_server("b", "240.0.0.1", {}))
     server = serve(ours(tmp_path))
     assert server.started(), server.log()
     zone.write_text("svc.b.remote:1053 {\n    nonsense\n}\n")
     until(server.log, lambda log: "reload failed" in log, 20, "it must see the broken zone")
     assert server.ask(name, "A") == "0 240.0.0.1"
-    zone.write_text(corefile.zone_server("b", "240.0.0.2"))
+    zone.write_text(corefile.zone_server("b", "240.0.0.2", {}))
     until(lambda: server.ask(name, "A"), lambda a: a == "0 240.0.0.2", 20, "it must take a new one")
 
 
@@ -163,3 +165,18 @@ def test_what_is_refused_is_what_coredns_would_not_take(serve: Runner, text: str
         refused = False
     server = serve(corefile.with_stub_server(text, ADDRESSES[0]))
     assert server.started() is not refused, server.log()
+
+
+def test_a_service_with_an_address_of_its_own_has_no_other(serve: Runner, tmp_path: Path) -> None:
+    virtual = {"db.data.svc.b.remote": "241.1.2.3"}
+    text = corefile.zone_server("b", "240.0.0.1", virtual, address6="100::1")
+    (tmp_path / "b.server").write_text(text)
+    server = serve(ours(tmp_path))
+    assert server.started(), server.log()
+    # The IPv6 dummy is every other name's: a call there would be routed as HTTP.
+    assert [server.ask("db.data.svc.b.remote", kind) for kind in ("A", "AAAA")] == [
+        "0 241.1.2.3",
+        "0",
+    ]
+    other = [server.ask("web.data.svc.b.remote", kind) for kind in ("A", "AAAA")]
+    assert other == ["0 240.0.0.1", "0 100::1"]

@@ -28,7 +28,9 @@ zones = {
         f"zone-{peer}",
         metadata={"name": corefile.zone_config_map(peer), "namespace": names.SYSTEM_NAMESPACE},
         data={
-            f"{peer}.server": corefile.zone_server(peer, dummies.address, address6=dummies.address6)
+            f"{peer}.server": corefile.zone_server(
+                peer, dummies.address, {}, address6=dummies.address6
+            )
         },
         opts=pulumi.ResourceOptions(provider=provider, depends_on=[namespace]),
     )

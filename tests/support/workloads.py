@@ -78,6 +78,40 @@ def service(name: str, *ports: int) -> Object:
     }
 
 
+TALK_PORTS = {
+    # Port of the Service: its name, which declares the protocol to the ingress gateway, and target.
+    8081: ("http-talk", 8081),
+    9081: ("http2-talk", 8086),  # sidecars know one protocol for a target port
+    8082: ("grpc-talk", 8082),
+    8083: ("tls-talk", 8083),
+    8084: ("tcp-talk", 8084),
+    8085: ("tcp-more", 8085),
+}
+
+
+def talker(cluster: str) -> Object:
+    """Return a server that speaks each protocol, see tools/talk."""
+    container: Object = {
+        "image": CLIENT_IMAGE,
+        "command": ["talk", "serve", cluster, f"talk.{NAMESPACE}.svc.{cluster}.remote"],
+        "readinessProbe": {"httpGet": {"path": "/proto", "port": 8081}, "periodSeconds": 1},
+    }
+    return deployment("talk", NAMESPACE, container, {}, {})
+
+
+def talk_service(name: str, *ports: int) -> Object:
+    """Return a Service in front of `talker()`."""
+    found = service(name)
+    found["spec"] = {
+        "selector": {"app": "talk"},
+        "ports": [
+            {"name": TALK_PORTS[port][0], "port": port, "targetPort": TALK_PORTS[port][1]}
+            for port in ports
+        ],
+    }
+    return found
+
+
 def client(where: str, *, certs: bool = False) -> Object:
     """Return a pod to call from; with `certs` it can read its sidecar's certificate."""
     container: Object = {"image": CLIENT_IMAGE, "command": ["sleep", "infinity"]}

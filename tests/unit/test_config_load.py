@@ -110,7 +110,8 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
     )
     assert settings.warn_days == 14
     image = "docker.io/coredns/coredns:1.15.0"
-    assert settings.remote_dns == RemoteDns(image, 2, "240.0.0.1", ""), "no cluster can own it"
+    wanted = RemoteDns(image, 2, "240.0.0.1", "", "241.0.0.0/8")
+    assert settings.remote_dns == wanted, "no cluster can own these"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
     assert settings.istio.hub == ""
     assert settings.bookinfo is None
@@ -152,6 +153,7 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
             "replicas": 3,
             "address": "198.18.0.1",
             "address6": "0100:0::1",
+            "virtualRange": "198.19.0.0/16",
             "knownCidrs": ["10.0.0.0/8", "fd00::/8"],
         },
     )
@@ -170,7 +172,8 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
     cert_manager = CertManager("1", "charts", {"x": 1})
     assert settings.root_ca == RootCa("ctx-root", "ca", roots, 9, 2, cert_manager, None, "o")
     assert settings.warn_days == 1
-    assert settings.remote_dns == RemoteDns("i", 3, "198.18.0.1", "100::1")
+    wanted = RemoteDns("i", 3, "198.18.0.1", "100::1", "198.19.0.0/16")
+    assert settings.remote_dns == wanted
 
 
 def test_settings_cannot_be_changed_by_accident(workdir: Path) -> None:

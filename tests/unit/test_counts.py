@@ -122,6 +122,40 @@ def test_a_newly_exposed_service_is_one_object_and_its_port_at_the_callers(
     assert set(after.objects) - set(before.objects) == {"VirtualService a-expose-api.shop"}
 
 
+def test_a_tcp_service_is_two_objects_for_itself_and_one_for_each_port_at_the_callers(
+    program: ProgramRunner,
+) -> None:
+    """A ServiceEntry and a VirtualService each; the first one also brings the other's ingress."""
+
+    def found(*exposes: dict[str, object]) -> Run:
+        return program(stack("abc", a={"exposes": list(exposes)}))
+
+    web, db = service("web", 80), service("db", 1, protocol="tcp", allow=["b"])
+    second, cache = {**db, "port": 2}, {**db, "service": "cache"}
+    none, one, two, three = (
+        found(web),
+        found(web, db),
+        found(web, db, second),
+        found(web, db, second, cache),
+    )
+    assert set(one.objects) - set(none.objects) == {
+        "VirtualService a-expose-db.shop.1",
+        "VirtualService a_b-b-to-a-db.shop.1",
+        "ServiceEntry a_b-b-to-a-db.shop",
+        "ServiceEntry a_b-b-to-a-ingress-tcp",
+        "DestinationRule a_b-b-to-a-ingress-tcp",
+    }
+    assert changes(none, one) == {
+        "AuthorizationPolicy a-link-policy",
+        "Gateway a-exposed-services",
+        "Gateway a_b-b-to-a-egress",
+        "DestinationRule a_b-b-to-a-egress",
+        "ConfigMap a_b-b-to-a-dns-zone",
+    }, "c, which may not call it, does not change"
+    assert len(two.objects) - len(one.objects) == 2, "a VirtualService on either side"
+    assert len(three.objects) - len(two.objects) == 3, "and a ServiceEntry at the caller"
+
+
 def test_services_whose_names_join_to_the_same_text_are_different_objects(
     program: ProgramRunner,
 ) -> None:

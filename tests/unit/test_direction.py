@@ -7,6 +7,7 @@ import pytest
 from components import direction
 
 from .conftest import ProgramRunner
+from .exposing import exposed
 from .stacks import service, stack
 
 
@@ -34,13 +35,14 @@ def test_a_host_name_is_left_to_envoy_and_an_address_is_taken_as_it_is(
     [([], [80]), ([9080], [9080]), ([9080, 80, 9080], [80, 9080])],
 )
 def test_each_port_of_the_zone_stands_once_in_order(ports: list[int], expected: list[int]) -> None:
-    assert [p["number"] for p in direction.zone_entry("b", ports)["ports"]] == expected
+    exposes = [exposed(f"s{index}", port) for index, port in enumerate(ports)]
+    assert [p["number"] for p in direction.zone_entry("b", exposes)["ports"]] == expected
 
 
 def test_the_zone_is_visible_everywhere_and_the_way_out_is_not() -> None:
-    assert "exportTo" not in direction.zone_entry("b", [80]), "sidecars of all namespaces call"
+    assert "exportTo" not in direction.zone_entry("b", []), "sidecars of all namespaces call"
     assert direction.ingress_entry("b", ["192.0.2.1"], 1)["exportTo"] == ["."]
-    assert direction.ingress_rule("b", "spiffe://x")["exportTo"] == ["."]
+    assert direction.ingress_rule("b", "spiffe://x", [])["exportTo"] == ["."]
 
 
 def test_a_port_is_not_opened_for_a_source_that_may_not_call_it(

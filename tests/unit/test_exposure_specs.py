@@ -9,17 +9,15 @@ import pytest
 from components import exposure
 
 from .conftest import ProgramRunner
+from .exposing import exposed
 from .recorder import Run
 from .stacks import service, stack
 
+RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 WEB = "web.shop.svc.a.remote"
 WEB_REGEX = r"web\.shop\.svc\.a\.remote"
 B = "b.example/ns/istio-gateways/sa/istio-egressgateway"
 C = "c.remote/ns/istio-gateways/sa/istio-egressgateway"
-
-
-def exposed(service: str, port: int) -> exposure.ExposedService:
-    return {"service": service, "namespace": "shop", "port": port, "allow": ["b"]}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +60,7 @@ def test_a_virtual_service_leads_to_its_own_service_only(full: Run) -> None:
             {
                 "match": [{"authority": {"regex": regex}}],
                 "route": [{"destination": {**destination, "port": {"number": port}}}],
+                "retries": RETRIES,
                 # Whoever wrote it: no gateway has vouched for it.
                 "headers": {"request": {"remove": ["x-remote-caller"]}},
             }

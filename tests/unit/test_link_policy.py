@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, product
-from typing import Any
 
 import pytest
 
 from components import exposure
+from components.exposed import ExposedService, by_service
 
-PORT = 15443
-HEADER = "x-remote-caller"
+from . import exposing
+from .authorization import HEADER, PORT, Request, egress, refused
+
 DOMAINS = {"b": "b.example", "c": "c.remote", "d": "d.remote"}
 SERVICES = (("web", "shop", 80), ("web", "shop", 8443), ("web-2", "shop-eu", 9080))
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a policy can see of a request."""
-
-    principal: str = ""
-    authority: str = ""
-    port: int = PORT
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def refused(policy: Mapping[str, Any], request: Request) -> bool:
-    """Judge as istio.io/latest/docs/reference/config/security/authorization-policy says."""
-    assert policy["action"] == "DENY"
-    return any(
-        any(_source(item["source"], request) for item in rule.get("from", [{"source": {}}]))
-        and any(_operation(item["operation"], request) for item in rule["to"])
-        and all(_condition(item, request) for item in rule.get("when", ()))
-        for rule in policy["rules"]
-    )
-
-
-def _source(source: dict[str, Any], request: Request) -> bool:
-    assert set(source) <= {"principals", "notPrincipals"}
-    return _matches(source, "principals", request.principal)
-
-
-def _operation(operation: dict[str, Any], request: Request) -> bool:
-    assert set(operation) <= {"ports", "notPorts", "hosts", "notHosts"}
-    return _matches(operation, "ports", str(request.port)) and _matches(
-        operation, "hosts", request.authority, fold=True
-    )
-
-
-def _condition(condition: dict[str, Any], request: Request) -> bool:
-    assert condition["key"] == f"request.headers[{HEADER}]"
-    return _matches(condition, "values", request.headers.get(HEADER))
-
-
-def _matches(fields: Mapping[str, Any], key: str, value: str | None, fold: bool = False) -> bool:
-    """Compare a value with a list and with its `not` list; a missing value is in neither."""
-
-    def fits(pattern: str) -> bool:
-        if value is None:
-            return False
-        text, wanted = (value.lower(), pattern.lower()) if fold else (value, pattern)
-        assert "*" not in wanted[:-1], "the evaluator knows `PREFIX*` and `*` only"
-        return text.startswith(wanted[:-1]) if wanted.endswith("*") else text == wanted
-
-    positive, negative = fields.get(key), fields.get(f"not{key[0].upper()}{key[1:]}")
-    assert positive != []
-    assert negative != [], "Istio takes an empty list for no condition"
-    return (positive is None or any(map(fits, positive))) and not any(map(fits, negative or ()))
-
-
-def egress(domain: str) -> str:
-    return f"{domain}/ns/istio-gateways/sa/istio-egressgateway"
-
-
-def exposed(allows: Iterable[Iterable[str]]) -> list[exposure.ExposedService]:
+def exposed(allows: Iterable[Iterable[str]]) -> list[ExposedService]:
     return [
-        {"service": service, "namespace": namespace, "port": port, "allow": list(allow)}
+        exposing.exposed(service, port, namespace=namespace, allow=list(allow))
         for (service, namespace, port), allow in zip(SERVICES, allows, strict=False)
     ]
 
@@ -237,7 +179,7 @@ def test_routes_lead_from_the_very_authorities_that_the_policy_lets_pass(count: 
     exposes = exposed([("b",)] * count)
     policy = exposure.policy("a", PORT, DOMAINS, exposes, caller_identity=False)
     reached: dict[str, list[tuple[str, int]]] = {}
-    for ports in exposure.by_service(exposes).values():
+    for ports in by_service(exposes).values():
         spec = exposure.virtual_service("a", ports, caller_identity=False)
         for route, authority in product(spec["http"], SPELLINGS):
             if re.fullmatch(route["match"][0]["authority"]["regex"], authority):

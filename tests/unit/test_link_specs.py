@@ -49,11 +49,27 @@ def test_the_remote_ingress_has_to_prove_its_identity(full: Run, source: str, ta
         "host": f"ingress.{target}.remote",
         "exportTo": ["."],
         "trafficPolicy": {
+            "connectionPool": {
+                "tcp": {
+                    "connectTimeout": "5s",
+                    "tcpKeepalive": {"time": "60s", "interval": "15s", "probes": 3},
+                },
+                "http": {"useClientProtocol": True},
+            },
+            # What a service answers never counts against the gateway of all services.
+            "outlierDetection": {
+                "consecutive5xxErrors": 0,
+                "splitExternalLocalOriginErrors": True,
+                "consecutiveLocalOriginFailures": 5,
+                "interval": "5s",
+                "baseEjectionTime": "5s",
+                "maxEjectionPercent": 100,
+            },
             "tls": {
                 "mode": "ISTIO_MUTUAL",
                 "sni": f"link.svc.{target}.remote",
                 "subjectAltNames": [identity],
-            }
+            },
         },
     }
     exported = full.exports["clusters"][target]["ingressSpiffeId"]
@@ -65,7 +81,9 @@ def test_sidecars_speak_mtls_with_an_explicit_sni_to_the_egress_gateway(
 ) -> None:
     port = DIRECTIONS[source, target][0]
     tls = {"mode": "ISTIO_MUTUAL", "sni": f"link.svc.{target}.remote"}
-    policy = {"portLevelSettings": [{"port": {"number": port}, "tls": tls}]}
+    pool = {"tcp": {"connectTimeout": "5s"}, "http": {"useClientProtocol": True}}
+    setting = {"port": {"number": port}, "connectionPool": pool, "tls": tls}
+    policy = {"portLevelSettings": [setting]}
     assert spec(full, "DestinationRule", source, target, "egress") == {
         "host": EGRESS,
         "subsets": [{"name": target, "trafficPolicy": policy}],
@@ -99,8 +117,12 @@ def test_the_route_goes_through_the_egress_gateway_to_the_remote_ingress(
         "hosts": [f"*.svc.{target}.remote"],
         "gateways": ["mesh", gateway],
         "http": [
-            {"match": [{"gateways": ["mesh"]}], "route": [{"destination": to_egress}]},
-            {"match": [{"gateways": [gateway]}], "route": [{"destination": to_ingress}]},
+            {
+                "match": [{"gateways": [at]}],
+                "route": [{"destination": to}],
+                "retries": {"attempts": 2, "retryOn": "connect-failure,refused-stream"},
+            }
+            for at, to in (("mesh", to_egress), (gateway, to_ingress))
         ],
     }
     made = full[f"Gateway {'_'.join(sorted((source, target)))}-{source}-to-{target}-egress"]

@@ -38,6 +38,7 @@ MODULES = {
     "coredns": "github.com/coredns/coredns",
     "kube-router": "github.com/cloudnativelabs/kube-router/v2",
     "pulumi-kubernetes": PROVIDER_MODULE,
+    "talk": "google.golang.org/grpc",
 }
 """Families with a main of our own, which requires the module directly."""
 
