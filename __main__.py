@@ -37,11 +37,12 @@ zones = {name: {} for name in clusters}
 for first, second in settings.links:
     args = arguments.cluster_link(settings, clusters[first], clusters[second])
     link = ClusterLink(names.link_name(first, second), args)
-    zones[first][second], zones[second][first] = link.zones[first], link.zones[second]
+    for name, zone in link.zones.items():
+        zones[name].update(zone)
 
 for name, cluster in settings.clusters.items():
     addresses = {peer: clusters[peer].ingress_addresses for peer in cluster.peers}
-    if cluster.peers:
+    if zones[name]:
         args = arguments.remote_dns(settings, name, zones[name])
         RemoteDns(f"{name}-dns", args, clusters[name].provider)
     if cluster.network_policy:

@@ -12,6 +12,7 @@ import pulumi
 from components import IstioCluster, certificates, cluster_ca
 from components.certificates import CaCerts
 from components.cluster_link import ClusterLinkArgs
+from components.dns_layouts import CAPTURE
 from components.istio_cluster import IstioClusterArgs
 from components.kubectl import Access
 from components.remote_dns import RemoteDnsArgs
@@ -75,6 +76,7 @@ def cluster_link(settings: Settings, first: IstioCluster, second: IstioCluster) 
     return {
         "clusters": (first, second),
         "dummy_address": settings.remote_dns.address,
+        "dummy_address6": settings.remote_dns.address6,
         "caller_identity": settings.caller_identity,
     }
 
@@ -104,6 +106,7 @@ def istio_cluster(
         "replicas": cluster.replicas,
         "exposes": [asdict(exposed) for exposed in cluster.exposes],  # type: ignore[misc]
         "peers": {peer: settings.clusters[peer].trust_domain for peer in cluster.peers},
+        "dns_capture": cluster.dns == CAPTURE,
         "caller_identity": settings.caller_identity,
     }
 
@@ -115,7 +118,7 @@ def remote_dns(
     cluster = settings.clusters[name]
     return {
         "image": settings.remote_dns.image,
-        "replicas": cluster.replicas,
+        "replicas": settings.remote_dns.replicas,
         "zones": zones,
         "mode": cluster.dns,
         "access": access(settings, cluster.context),

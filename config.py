@@ -7,7 +7,6 @@ that the stack file keeps encrypted arrive in plain text here; no message quotes
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import os
 from collections.abc import Mapping
@@ -21,11 +20,12 @@ import config_addresses
 import config_bookinfo
 import config_exposes
 import config_ports
+import config_remote_dns
 import config_root_ca
-from components import names
+from components import dns_layouts, names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Istio, RemoteDns, Settings
+from settings import CaCerts, Cluster, Istio, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
@@ -38,8 +38,6 @@ KEYS = (
     "remoteDns",
     "bookinfo",
 )
-
-DNS_MODES = ("coredns", "kube-dns", "none")
 
 
 class ConfigError(pulumi.RunError):
@@ -114,7 +112,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     }
     caller_identity = top.flag("callerIdentity")
     istio = _istio(top.section("istio"))
-    remote_dns = _remote_dns(top.section("remoteDns"))
+    remote_dns = config_remote_dns.parse(top.section("remoteDns"))
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
     _check_across(clusters, problems)
@@ -216,7 +214,7 @@ def _cluster(
         ),
         link_port=config_ports.parse(section, "linkPort", names.DEFAULT_LINK_PORT),
         http_ports=_http_ports(section),
-        dns=section.choice("dns", "coredns", DNS_MODES),
+        dns=section.choice("dns", "coredns", dns_layouts.MODES),
         replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
         exposes=config_exposes.parse(section, peers),
         peers=peers,
@@ -266,33 +264,6 @@ def _image(section: Section, key: str) -> str:
     """Read a whole image reference: the charts take one with a slash in it as it is."""
     fix = "give a whole reference, e.g. registry.example.com/istio/pilot@sha256:…"
     return section.text(key, pattern=r"[^/\s]+(/[^/\s]+)+", fix=fix)
-
-
-def _remote_dns(section: Section) -> RemoteDns:
-    remote_dns = RemoteDns(
-        image=section.text("image", "docker.io/coredns/coredns:1.15.0"),
-        address=section.text("address", "240.0.0.1"),
-        virtual_range=config_addresses.virtual_range(section),
-    )
-    ip = None
-    try:
-        ip = ipaddress.IPv4Address(remote_dns.address)
-    except ValueError:
-        section.bad("address", f"{remote_dns.address!r} is not valid", "give an IPv4 address")
-    for index, cidr in enumerate(section.items("knownCidrs")):
-        key = f"knownCidrs[{index}]"
-        try:
-            network = ipaddress.ip_network(str(cidr))
-        except ValueError:
-            section.bad(key, f"{cidr!r} is not a network", "write one like 10.0.0.0/8")
-            continue
-        if ip and ip in network:
-            section.bad("address", f"{ip} lies in {network}", "choose one that no cluster can own")
-        config_addresses.check_apart(section, remote_dns.virtual_range, network)
-    if ip:
-        config_addresses.check_apart(section, remote_dns.virtual_range, ipaddress.ip_network(ip))
-    section.finish()
-    return remote_dns
 
 
 def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:

@@ -149,7 +149,11 @@ class RemoteDns:
     """The DNS server that answers for the linked zones."""
 
     image: str
+    replicas: int
+    """Pods of it on each cluster."""
     address: str
+    address6: str
+    """Empty: AAAA queries get an empty answer."""
     virtual_range: str
     """IPv4 network of the addresses of tls and tcp services."""
 

@@ -53,6 +53,7 @@ def istiod_values(
     plugged: bool,
     replicas: int,
     images: Mapping[str, str],
+    dns_capture: bool = False,
 ) -> Values:
     """Return the values of the chart `istiod`.
 
@@ -63,6 +64,7 @@ def istiod_values(
             there, and signs with a root of its own if not: so its pods are made to need it.
         replicas: the least number of istiod pods; above 1 the chart adds a PodDisruptionBudget.
         images: `hub`, `tag`, `istiod` and `proxy`; each may be empty for the chart's own.
+        dns_capture: whether sidecars answer DNS queries for hosts of the mesh themselves.
     """
     defaults: Values = {
         "autoscaleMin": replicas,
@@ -81,6 +83,9 @@ def istiod_values(
         },
         "env": {"ISTIO_MULTIROOT_MESH": "true"},
     }
+    if dns_capture:
+        metadata = {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}}
+        ours = merge(ours, {"meshConfig": {"defaultConfig": metadata}})
     if plugged:
         ours |= _mounted(
             user,

@@ -7,7 +7,7 @@ resource reads, edits and writes instead, see docs/adr/0003-cluster-dns-edit.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
 from typing import Any
 
 import pulumi
@@ -21,10 +21,11 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from . import corefile
+from .corefile import stub_domains
+from .dns_layouts import COREFILE_MAP, LAYOUTS, NAMESPACE, STUBS, RefusedError
 from .kubectl import Access, ConflictError, Kubectl, KubectlError, forgive_unreachable
+from .names import SUFFIX
 
-NAMESPACE = "kube-system"
 OURS = {"app.kubernetes.io/managed-by": "istio-multicluster"}
 """Labels of a ConfigMap that was not there before: it goes when nothing else is left in it."""
 
@@ -32,18 +33,8 @@ ATTEMPTS = 5
 """How often an edit is tried again when somebody else wrote between our reading and writing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a kind of cluster DNS keeps its configuration."""
-
-    config_map: str
-    key: str
-
-
-LAYOUTS = {
-    "coredns": Layout("coredns", "Corefile"),  # kubeadm, kind
-    "kube-dns": Layout("kube-dns", "stubDomains"),  # the seed; GKE
-}
+LOOK_SECONDS = 10
+"""The longest that a preview waits for one cluster to show its ConfigMap."""
 
 
 class ClusterDnsProvider(ResourceProvider):
@@ -56,13 +47,18 @@ class ClusterDnsProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Compare with what is in place; another mode edits another ConfigMap, so it replaces."""
+        """Compare with what is in place; another mode edits another ConfigMap, so it replaces.
+
+        The platform may have put its own ConfigMap back, so the cluster itself is looked at.
+        """
         changed = [
             key for key in ("address", "context", "kubeconfig") if olds.get(key) != news.get(key)
         ]
         replaced = ["mode"] if olds.get("mode") != news.get("mode") else []
         return DiffResult(
-            changes=bool(changed or replaced), replaces=replaced, delete_before_replace=True
+            changes=bool(changed or replaced) or _lost(news),
+            replaces=replaced,
+            delete_before_replace=True,
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -77,10 +73,7 @@ class ClusterDnsProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the edit is still there; if not, the next `up` makes it again."""
-        layout = LAYOUTS[props["mode"]]
-        found = Kubectl.of(props).get_config_map(NAMESPACE, layout.config_map)
-        text = ((found or {}).get("data") or {}).get(layout.key)
-        intact = text is not None and _edited(props["mode"], text, props["address"]) == text
+        intact = _intact(Kubectl.of(props), props)
         return ReadResult(id_, props if intact else {**props, "address": ""})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -118,15 +111,36 @@ class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
         super().__init__(ClusterDnsProvider(), name, props, opts)
 
 
-def _edited(mode: str, text: str, address: str) -> str:
-    edit = corefile.with_stub_server if mode == "coredns" else corefile.with_stub_domain
-    return edit(text, address)
+def _intact(kubectl: Kubectl, props: dict[str, Any]) -> bool:
+    """Tell whether the edit is there."""
+    layout = LAYOUTS[props["mode"]]
+    text = _data(kubectl.get_config_map(NAMESPACE, layout.config_map)).get(layout.key)
+    try:
+        return text is not None and layout.with_ours(text, props["address"]) == text
+    except ValueError:
+        return False  # it is not even JSON: the update says so
 
 
-def _unedited(mode: str, text: str) -> str:
-    if mode == "coredns":
-        return corefile.without_stub_server(text)
-    return corefile.without_stub_domain(text)
+def _lost(props: dict[str, Any]) -> bool:
+    """Tell whether the edit is gone; a cluster that does not answer must not end a preview."""
+    where = f"{NAMESPACE}/{LAYOUTS[props['mode']].config_map} in context {props['context']!r}"
+    try:
+        lost = not _intact(Kubectl.of(props, seconds=LOOK_SECONDS), props)
+    except KubectlError as error:
+        _say(f"warning: cannot see whether ConfigMap {where} still has its edit: {error}")
+        return False
+    if lost:
+        _say(f"ConfigMap {where} has lost its edit; `pulumi up` makes it anew")
+    return lost
+
+
+def _say(message: str) -> None:
+    """Tell the user; Pulumi shows what a provider writes to stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def _data(config_map: dict[str, Any] | None) -> dict[str, str]:
+    return (config_map or {}).get("data") or {}
 
 
 def _put(props: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -137,41 +151,64 @@ def _put(props: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str,
 
 
 def _edit(kubectl: Kubectl, props: dict[str, Any], olds: dict[str, Any]) -> tuple[str | None, str]:
-    mode, layout = props["mode"], LAYOUTS[props["mode"]]
+    layout = LAYOUTS[props["mode"]]
     config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
-    if config_map is None and mode == "coredns":
-        raise KubectlError(
-            f"there is no ConfigMap {NAMESPACE}/{layout.config_map} in context "
-            f"{props['context']!r}: set `dns` of this cluster to kube-dns or none"
-        )
+    data = _data(config_map)
+    _check(kubectl, props, olds, data, absent=config_map is None)
     if config_map is None:
         metadata = {"name": layout.config_map, "namespace": NAMESPACE, "labels": OURS}
         config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
-    data = config_map.get("data") or {}
     text = data.get(layout.key)
     # What was there may hold an edit of ours, by an `up` before this one or one that was killed.
     if text is not None and text == olds.get("after"):
         before = olds.get("before")
     else:
-        before = text if text is None else _unedited(mode, text)
-    after = _edited(mode, text or "", props["address"])
+        before = text if text is None else layout.without_ours(text)
+    after = layout.with_ours(text or "", props["address"])
     if after != text:
         config_map["data"] = {**data, layout.key: after}
         kubectl.put_config_map(config_map)
     return before, after
 
 
+def _check(
+    kubectl: Kubectl,
+    props: dict[str, Any],
+    olds: dict[str, Any],
+    data: dict[str, str],
+    *,
+    absent: bool,
+) -> None:
+    """Refuse an edit that the DNS server would not take: it would say so to nobody but its log."""
+    layout, context = LAYOUTS[props["mode"]], f"context {props['context']!r}"
+    main = data
+    if layout.needs_main:
+        found = kubectl.get_config_map(NAMESPACE, COREFILE_MAP)
+        absent, main = found is None, _data(found)
+    if absent and (layout.needs_main or layout.config_map == COREFILE_MAP):
+        raise KubectlError(
+            f"there is no ConfigMap {NAMESPACE}/{COREFILE_MAP} in {context}: set `dns` of this "
+            "cluster to kube-dns, istio or none"
+        )
+    old = stub_domains(olds.get("after") or "").get(SUFFIX, []) if layout is STUBS else []
+    addresses = {props["address"], olds.get("address", ""), *old}
+    try:
+        layout.check(data, main, addresses)
+    except RefusedError as error:
+        raise RefusedError(f"{context}: {error}") from None
+
+
 def _restore(kubectl: Kubectl, props: dict[str, Any]) -> None:
     layout, before = LAYOUTS[props["mode"]], props.get("before")
     config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
-    data = (config_map or {}).get("data") or {}
+    data = _data(config_map)
     text = data.pop(layout.key, None)
     if config_map is None or text is None:
         return
-    restored = before if text == props.get("after") else _unedited(props["mode"], text)
+    restored = before if text == props.get("after") else layout.without_ours(text)
     if restored == text:
         return
-    if restored is not None and (before is not None or restored != "{}"):
+    if restored is not None and (before is not None or restored != layout.empty):
         data[layout.key] = restored
     ours = (config_map["metadata"].get("labels") or {}).items() >= OURS.items()
     if ours and not data:

@@ -21,6 +21,8 @@ class ClusterLinkArgs(TypedDict):
     """The two clusters, in either order."""
     dummy_address: str
     """IPv4 address that names of exposed services resolve to; no packet ever reaches it."""
+    dummy_address6: str
+    """The same for IPv6; empty: none."""
     caller_identity: bool
     """Tell the target which workload of the source calls."""
 
@@ -30,15 +32,16 @@ class ClusterLink(pulumi.ComponentResource):
 
     Makes on each side, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
-    DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves). For
-    tls and tcp services a ServiceEntry each, a VirtualService for each of their ports, and one more
-    ServiceEntry and DestinationRule of the other's ingress gateway.
+    DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
+    where sidecars answer). For tls and tcp services a ServiceEntry each, a VirtualService for each
+    of their ports, and one more ServiceEntry and DestinationRule of the other's ingress gateway.
 
     It spans two providers, so every child names its own.
     """
 
-    zones: dict[str, pulumi.Resource]
-    """Name of each of the two clusters to the ConfigMap there that holds the other's DNS zone."""
+    zones: dict[str, dict[str, pulumi.Resource]]
+    """Name of each of the two clusters to the other's name and the ConfigMap with its DNS zone;
+    without those whose sidecars answer for it."""
 
     def __init__(
         self, name: str, args: ClusterLinkArgs, opts: ResourceOptions | None = None
@@ -48,14 +51,14 @@ class ClusterLink(pulumi.ComponentResource):
         first, second = sorted(args["clusters"], key=lambda cluster: cluster.cluster_name)
         self.zones = {}
         for source, target in ((first, second), (second, first)):
-            self._route(name, source, target, args["caller_identity"])
-            self.zones[source.cluster_name] = self._zone(
-                name, source, target, args["dummy_address"]
-            )
+            self._route(name, source, target, args)
+            if not source.dns_capture:
+                zone = self._zone(name, source, target, args)
+                self.zones[source.cluster_name] = {target.cluster_name: zone}
         self.register_outputs({})
 
     def _route(
-        self, name: str, source: IstioCluster, target: IstioCluster, caller_identity: bool
+        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
     ) -> None:
         """Make the Istio objects on the source of one direction."""
         peer = target.cluster_name
@@ -79,6 +82,10 @@ class ClusterLink(pulumi.ComponentResource):
 
         allowed = _allowed(source, target)
         ports = source.link_port, target.link_port
+        dummies = [
+            address for address in (args["dummy_address"], args["dummy_address6"]) if address
+        ]
+        answered = dummies if source.dns_capture else []
         ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
             lambda addresses: direction.ingress_entry(
                 peer, _not_empty(addresses, peer), target.link_port
@@ -89,12 +96,13 @@ class ClusterLink(pulumi.ComponentResource):
         )
         put("ServiceEntry", "ingress", ingress)
         to_ingress = put("DestinationRule", "ingress", rule)
-        put("ServiceEntry", "services", direction.zone_entry(peer, allowed))
+        put("ServiceEntry", "services", direction.zone_entry(peer, allowed, answered))
         gateway = f"{peer}-egress"
         put("Gateway", "egress", direction.egress_gateway(peer, source.link_port, allowed))
         spec = direction.egress_rule(peer, source.link_port, allowed)
         to_egress = put("DestinationRule", "egress", spec)
-        spec = direction.route(peer, gateway, *ports, allowed, caller_identity=caller_identity)
+        told = args["caller_identity"]
+        spec = direction.route(peer, gateway, *ports, allowed, caller_identity=told)
         # A route to a subset that is not there yet is an error for whoever calls.
         put("VirtualService", "services", spec, to_ingress, to_egress)
 
@@ -113,19 +121,21 @@ class ClusterLink(pulumi.ComponentResource):
                 put("VirtualService", suffix, spec, to_ingress, to_egress)
 
     def _zone(
-        self, name: str, source: IstioCluster, target: IstioCluster, address: str
+        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
     ) -> pulumi.Resource:
         """Make the ConfigMap with the target's zone on the source."""
         peer = target.cluster_name
         not_http = streams.of(_allowed(source, target))
         virtual = {host(peer, item): item["address"] for item in not_http}
+        dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
+        server = corefile.zone_server(peer, dummy, virtual, address6=dummy6)
         return k8s.core.v1.ConfigMap(
             f"{name}-{source.cluster_name}-to-{peer}-dns-zone",
             metadata={
                 "name": corefile.zone_config_map(peer),
                 "namespace": names.SYSTEM_NAMESPACE,
             },
-            data={f"{peer}.server": corefile.zone_server(peer, address, virtual)},
+            data={f"{peer}.server": server},
             opts=ResourceOptions(
                 parent=self, provider=source.provider, depends_on=[source.system_namespace]
             ),

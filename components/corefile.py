@@ -17,6 +17,9 @@ PORT = 1053
 
 TTL_SECONDS = 60
 
+LAMEDUCK_SECONDS = 10
+"""How long a pod that is to end still answers: until no node sends it queries any more."""
+
 BEGIN = f"# BEGIN istio-multicluster: {names.SUFFIX}"
 END = f"# END istio-multicluster: {names.SUFFIX}"
 
@@ -46,21 +49,31 @@ def _virtual_addresses(virtual: Mapping[str, str]) -> str:
     )
 
 
-def zone_server(cluster: str, address: str, virtual: Mapping[str, str]) -> str:
-    """Return the server block of a linked zone: the dummy address for A, NODATA for the rest.
+def zone_server(
+    cluster: str, address: str, virtual: Mapping[str, str], *, address6: str = ""
+) -> str:
+    """Return the server block of a linked zone: the dummy addresses, and NODATA for the rest.
 
     NXDOMAIN for AAAA would make resolvers give up on the name altogether.
 
     Args:
         cluster: the linked cluster's name.
-        address: the dummy address.
+        address: the answer to A.
+        address6: the answer to AAAA; empty: NODATA.
         virtual: host name to address, of the tls and tcp services, which have their own.
     """
+    dummies = {"A": address, "AAAA": address6}
+    answers = "".join(
+        f"""    template IN {kind} {{
+        answer "{{{{ .Name }}}} {TTL_SECONDS} IN {kind} {dummy}"
+    }}
+"""
+        for kind, dummy in dummies.items()
+        if dummy
+    )
     return f"""{names.zone(cluster)}:{PORT} {{
     errors
-{_virtual_addresses(virtual)}    template IN A {{
-        answer "{{{{ .Name }}}} {TTL_SECONDS} IN A {address}"
-    }}
+{_virtual_addresses(virtual)}{answers}\
     template ANY ANY {{
         rcode NOERROR
     }}
@@ -88,7 +101,9 @@ def server_config() -> str:
 
 .:{PORT} {{
     errors
-    health
+    health {{
+        lameduck {LAMEDUCK_SECONDS}s
+    }}
     ready
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
         pods insecure
@@ -127,7 +142,7 @@ def with_stub_server(text: str, address: str) -> str:
 
 def without_stub_domain(text: str) -> str:
     """Return kube-dns' `stubDomains` without our zone; a text without it comes back as it is."""
-    domains = _stub_domains(text)
+    domains = stub_domains(text)
     if names.SUFFIX not in domains:
         return text
     del domains[names.SUFFIX]
@@ -136,13 +151,14 @@ def without_stub_domain(text: str) -> str:
 
 def with_stub_domain(text: str, address: str) -> str:
     """Return kube-dns' `stubDomains` with our zone; a text that has it comes back as it is."""
-    domains = _stub_domains(text)
+    domains = stub_domains(text)
     if domains.get(names.SUFFIX) == [address]:
         return text
     return json.dumps({**domains, names.SUFFIX: [address]})
 
 
-def _stub_domains(text: str) -> dict[str, Any]:
+def stub_domains(text: str) -> dict[str, Any]:
+    """Return kube-dns' `stubDomains` as what it says: domain to name servers."""
     try:
         return dict(json.loads(text or "{}"))
     except (ValueError, TypeError) as error:

@@ -54,7 +54,9 @@ def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
     }
 
 
-def zone_entry(target: str, exposes: Iterable[ExposedService]) -> Spec:
+def zone_entry(
+    target: str, exposes: Iterable[ExposedService], addresses: Sequence[str] = ()
+) -> Spec:
     """Return the ServiceEntry for the target's exposed HTTP services.
 
     Without it a sidecar has no listener on a port that no local service uses, and with
@@ -63,6 +65,8 @@ def zone_entry(target: str, exposes: Iterable[ExposedService]) -> Spec:
     Args:
         target: the target cluster's name.
         exposes: what the target exposes to the source; port 80 stands in when that is nothing.
+        addresses: what sidecars with DNS capture answer for any name of the zone. Without them
+            they ask the cluster's DNS.
     """
     spoken: dict[int, set[str]] = {}
     for item in exposes:
@@ -77,6 +81,7 @@ def zone_entry(target: str, exposes: Iterable[ExposedService]) -> Spec:
 
     return {
         "hosts": [f"*.{names.zone(target)}"],
+        **({"addresses": [*addresses]} if addresses else {}),
         "location": "MESH_EXTERNAL",
         "ports": [port(number) for number in sorted(spoken) or [80]],
         "resolution": "NONE",

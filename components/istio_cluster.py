@@ -66,6 +66,8 @@ class IstioClusterArgs(TypedDict):
     """What linked clusters may call."""
     peers: Mapping[str, str]
     """Name of each linked cluster to its trust domain."""
+    dns_capture: bool
+    """Let sidecars answer for the linked zones, instead of the cluster's DNS."""
     caller_identity: bool
     """Let the header pass that names the calling workload, from peers only."""
 
@@ -91,6 +93,8 @@ class IstioCluster(pulumi.ComponentResource):
     """The cluster's link port."""
     exposes: Sequence[ExposedService]
     """What the cluster exposes."""
+    dns_capture: bool
+    """Whether its sidecars answer for the linked zones."""
     control_plane: pulumi.Resource
     """Ready when Istio's CRDs and webhooks answer: what any Istio object has to wait for."""
     system_namespace: k8s.core.v1.Namespace
@@ -120,6 +124,7 @@ class IstioCluster(pulumi.ComponentResource):
         self.provider = provider
         self.link_port = args["link_port"]
         self.exposes = args["exposes"]
+        self.dns_capture = args["dns_capture"]
         self._args = args
 
         cacerts = args["cacerts"]
@@ -208,6 +213,7 @@ class IstioCluster(pulumi.ComponentResource):
             trust_domain=args["trust_domain"],
             plugged=args["cacerts"] is not None,
             replicas=args["replicas"],
+            dns_capture=args["dns_capture"],
             images={
                 "hub": istio["hub"],
                 "tag": istio["version"],

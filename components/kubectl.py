@@ -41,11 +41,13 @@ class Kubectl:
 
     kubeconfig: str | None
     context: str
+    seconds: int = TIMEOUT_SECONDS
+    """The longest that one command may take."""
 
     @classmethod
-    def of(cls, props: Mapping[str, Any]) -> Kubectl:
+    def of(cls, props: Mapping[str, Any], *, seconds: int = TIMEOUT_SECONDS) -> Kubectl:
         """Return kubectl for the `Access` among a dynamic resource's properties."""
-        return cls(props.get("kubeconfig"), props["context"])
+        return cls(props.get("kubeconfig"), props["context"], seconds)
 
     def run(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it prints.
@@ -69,12 +71,12 @@ class Kubectl:
                 input=stdin,
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT_SECONDS,
+                timeout=self.seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise KubectlError(
-                f"kubectl {args[0]} in context {self.context!r} took over {TIMEOUT_SECONDS} s"
+                f"kubectl {args[0]} in context {self.context!r} took over {self.seconds} s"
             ) from error
         if done.returncode:
             said = done.stderr.strip()

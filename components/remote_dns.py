@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -12,10 +13,13 @@ from pulumi import ResourceOptions
 from . import corefile, names
 from .cluster_dns import ClusterDns
 from .custom_resources import SKIP_AWAIT
+from .dns_layouts import LAYOUTS
 from .kubectl import Access
 
 NAME = "core-dns"
-LABELS = {"app": "core-dns", "app.kubernetes.io/name": "CoreDNS"}
+SELECTOR = {"app": "core-dns"}
+COREFILE_ANNOTATION = "istio-multicluster/corefile"
+LABELS = {**SELECTOR, "app.kubernetes.io/name": "CoreDNS"}
 
 
 class RemoteDnsArgs(TypedDict):
@@ -28,7 +32,7 @@ class RemoteDnsArgs(TypedDict):
     zones: Mapping[str, pulumi.Resource]
     """Name of each linked cluster to the ConfigMap that holds its zone (made by `ClusterLink`)."""
     mode: str
-    """How the cluster's own DNS is told: `coredns`, `kube-dns`, or `none` to leave it alone."""
+    """How the cluster's own DNS is told: a mode with a layout, or `none` to leave it alone."""
     access: Access
     """How kubectl reaches the cluster."""
 
@@ -38,7 +42,8 @@ class RemoteDns(pulumi.ComponentResource):
 
     Makes in `istio-system`: ServiceAccount, ClusterRole and binding (read-only, and not named
     `system:coredns`, which kubeadm's own DNS owns), the ConfigMap with the Corefile, Deployment and
-    Service `core-dns`. Needs the namespace to be there: pass what makes it in `zones`.
+    Service `core-dns`, and with more than one pod a PodDisruptionBudget. Needs the namespace to be
+    there: pass what makes it in `zones`.
     """
 
     def __init__(
@@ -62,6 +67,13 @@ class RemoteDns(pulumi.ComponentResource):
             data={"Corefile": corefile.server_config()},
             opts=self._options(*zones),
         )
+        if args["replicas"] > 1:
+            k8s.policy.v1.PodDisruptionBudget(
+                f"{name}-disruption",
+                metadata=_metadata(),
+                spec={"max_unavailable": 1, "selector": {"match_labels": SELECTOR}},
+                opts=self._options(*zones),
+            )
         deployment = k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=_metadata(),
@@ -80,7 +92,7 @@ class RemoteDns(pulumi.ComponentResource):
             spec=service_spec(),
             opts=self._options(*zones),
         )
-        if args["mode"] != "none":
+        if args["mode"] in LAYOUTS:
             ClusterDns(
                 f"{name}-cluster-dns",
                 mode=args["mode"],
@@ -139,10 +151,15 @@ def _metadata(**further: Any) -> dict[str, Any]:
     return {"name": NAME, "namespace": names.SYSTEM_NAMESPACE, "labels": LABELS, **further}
 
 
+def _corefile_hash() -> str:
+    return hashlib.sha256(corefile.server_config().encode()).hexdigest()[:16]
+
+
 def service_spec() -> dict[str, Any]:
     """Return the spec of the Service: port 53, in front of a port that needs no privilege."""
     return {
-        "selector": {"app": LABELS["app"]},
+        "selector": SELECTOR,
+        "ip_family_policy": "PreferDualStack",
         "ports": [
             {"name": "dns", "port": 53, "target_port": corefile.PORT, "protocol": "UDP"},
             {"name": "dns-tcp", "port": 53, "target_port": corefile.PORT, "protocol": "TCP"},
@@ -193,10 +210,21 @@ def deployment_spec(image: str, replicas: int, zones: list[str]) -> dict[str, An
         "replicas": replicas,
         # A pod more, never one less: no query fails while the pods are replaced.
         "strategy": {"rolling_update": {"max_unavailable": 0, "max_surge": 1}},
-        "selector": {"match_labels": {"app": LABELS["app"]}},
+        "selector": {"match_labels": SELECTOR},
         "template": {
-            "metadata": {"labels": LABELS},
+            # Another Corefile makes new pods, so that `up` sees whether CoreDNS takes it.
+            "metadata": {"labels": LABELS, "annotations": {COREFILE_ANNOTATION: _corefile_hash()}},
             "spec": {
+                "topology_spread_constraints": [
+                    {
+                        "topology_key": "kubernetes.io/hostname",
+                        "max_skew": 1,
+                        "when_unsatisfiable": "ScheduleAnyway",  # there may be one node only
+                        "label_selector": {"match_labels": SELECTOR},
+                    }
+                ],
+                # They answer for a while after they are told to end: `lameduck` in the Corefile.
+                "termination_grace_period_seconds": corefile.LAMEDUCK_SECONDS + 20,
                 "service_account_name": NAME,
                 "containers": [container],
                 # Upstream for other names is the node's resolver (seed); ClusterFirst would loop.

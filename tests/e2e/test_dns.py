@@ -8,10 +8,12 @@ from tests.e2e.conftest import Mesh
 from tests.support import workloads
 
 
-def dig(mesh: Mesh, name: str, kind: str) -> tuple[str, list[str], float]:
-    """Ask from a pod without a sidecar; return the status, the answers and the seconds it took."""
+def dig(
+    mesh: Mesh, name: str, kind: str, cluster: str = "a", namespace: str = workloads.PLAIN
+) -> tuple[str, list[str], float]:
+    """Ask from a client pod; return the status, the answers and the seconds it took."""
     script = f"dig +tries=1 +time=5 +noall +comments +answer +stats {name} {kind}"
-    lines = mesh.clusters["a"].shell(workloads.PLAIN, script).splitlines()
+    lines = mesh.clusters[cluster].shell(namespace, script).splitlines()
     status = next(
         (li.split("status: ")[1].split(",")[0] for li in lines if "status: " in li), "none"
     )

@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
 from components import corefile
-from components.cluster_dns import ATTEMPTS, LAYOUTS, ClusterDnsProvider
+from components.cluster_dns import ATTEMPTS
+from components.dns_layouts import LAYOUTS, RefusedError
 from components.kubectl import ConflictError, KubectlError
 
+from .dns_edit import (
+    ADDRESS,
+    COREFILE,
+    IMPORTING,
+    PROVIDER,
+    TEXTS,
+    current,
+    edited_by_hand,
+    has_edit,
+    modes,
+    props,
+    put,
+)
 from .fake_kubectl import FakeKubectl
 from .recorder import DNS_CLUSTER_IP, Run
-
-ADDRESS = "10.96.7.7"
-COREFILE = ".:53 {\r\n    errors\n}"
-STUBS = '{"corp":  ["10.0.0.2"]}'
-TEXTS = {"coredns": COREFILE, "kube-dns": STUBS}
-PROVIDER = ClusterDnsProvider()
-
-modes = pytest.mark.parametrize("mode", LAYOUTS)
-
-
-def props(mode: str, address: str = ADDRESS) -> dict[str, Any]:
-    return {"mode": mode, "address": address, "kubeconfig": None, "context": "ctx"}
-
-
-def current(kubectl: FakeKubectl, mode: str) -> str:
-    layout = LAYOUTS[mode]
-    return kubectl.data(layout.config_map)[layout.key]
-
-
-def put(kubectl: FakeKubectl, mode: str, text: str, **further: str) -> None:
-    kubectl.put(LAYOUTS[mode].config_map, {LAYOUTS[mode].key: text, **further})
-
-
-def has_edit(mode: str, text: str, address: str = ADDRESS) -> bool:
-    if mode == "coredns":
-        return corefile.stub_server(address) in text
-    return json.loads(text).get("remote") == [address]
-
-
-def edited_by_hand(mode: str, text: str) -> str:
-    """What somebody else makes of a text: an entry more."""
-    if mode == "coredns":
-        return f"{text}\nexample:53 {{\n}}\n"
-    return json.dumps({**json.loads(text), "example": ["10.0.0.3"]})
 
 
 @modes
@@ -81,8 +58,8 @@ def test_somebody_elses_edit_survives_destroy(kubectl: FakeKubectl, mode: str) -
     rest = current(kubectl, mode)
     assert "remote" not in rest
     assert "example" in rest
-    if mode == "coredns":
-        assert rest == edited_by_hand(mode, COREFILE)
+    if mode != "kube-dns":
+        assert rest == edited_by_hand(mode, TEXTS[mode])
 
 
 @modes
@@ -120,12 +97,28 @@ def test_destroy_leaves_alone_what_is_gone_already(kubectl: FakeKubectl, mode: s
     assert kubectl.data(LAYOUTS[mode].config_map) == {}
 
 
-def test_a_kube_dns_map_that_was_not_there_is_gone_after_destroy(kubectl: FakeKubectl) -> None:
-    state = PROVIDER.create(props("kube-dns"))
-    assert state.id == "kube-system/kube-dns"
-    assert has_edit("kube-dns", current(kubectl, "kube-dns"))
+@pytest.mark.parametrize("mode", ["coredns-custom", "kube-dns"])
+def test_a_map_that_was_not_there_is_gone_after_destroy(kubectl: FakeKubectl, mode: str) -> None:
+    kubectl.put("coredns", {"Corefile": IMPORTING})
+    state = PROVIDER.create(props(mode))
+    assert state.id == f"kube-system/{mode}"
+    assert has_edit(mode, current(kubectl, mode))
     PROVIDER.delete(state.id, state.outs)
-    assert kubectl.data("kube-dns") is None
+    assert kubectl.data(mode) is None
+
+
+@pytest.mark.parametrize("data", [None, {}, {"log.override": "log\r\n", "x.server": "x {\n}"}])
+def test_the_other_keys_of_coredns_custom_are_left_alone(
+    kubectl: FakeKubectl, data: dict[str, str] | None
+) -> None:
+    kubectl.put("coredns", {"Corefile": IMPORTING})
+    kubectl.put("coredns-custom", data)
+    state = PROVIDER.create(props("coredns-custom"))
+    ours = {"istio-multicluster.server": corefile.stub_server(ADDRESS)}
+    assert kubectl.data("coredns-custom") == {**(data or {}), **ours}
+    PROVIDER.delete(state.id, state.outs)
+    assert kubectl.data("coredns-custom") == (data or {})
+    assert kubectl.data("coredns") == {"Corefile": IMPORTING}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +152,7 @@ def test_without_a_corefile_the_message_names_the_setting(kubectl: FakeKubectl) 
         PROVIDER.create(props("coredns"))
     assert str(caught.value) == (
         "there is no ConfigMap kube-system/coredns in context 'ctx': "
-        "set `dns` of this cluster to kube-dns or none"
+        "set `dns` of this cluster to kube-dns, istio or none"
     )
     assert kubectl.data("coredns") is None
 
@@ -171,7 +164,8 @@ def test_a_write_between_reading_and_writing_is_kept(kubectl: FakeKubectl, mode:
     theirs = edited_by_hand(mode, TEXTS[mode])
     kubectl.behave(rivals=[{layout.key: theirs}])
     state = PROVIDER.create(props(mode))
-    assert kubectl.verbs == ["get", "replace", "get", "replace"]
+    looks = ["get"] * (2 if mode == "coredns-custom" else 1)
+    assert kubectl.verbs == [*looks, "replace"] * 2
     assert has_edit(mode, current(kubectl, mode))
     kubectl.behave(rivals=[{layout.key: current(kubectl, mode), "late": "1"}])
     PROVIDER.delete(state.id, state.outs)
@@ -180,50 +174,50 @@ def test_a_write_between_reading_and_writing_is_kept(kubectl: FakeKubectl, mode:
 
 def test_endless_conflicts_are_given_up(kubectl: FakeKubectl) -> None:
     put(kubectl, "coredns", COREFILE)
-    kubectl.behave(rivals=[{"Corefile": f"{COREFILE}{i}"} for i in range(ATTEMPTS + 1)])
+    kubectl.behave(rivals=[{"Corefile": f"{COREFILE}\n#{i}"} for i in range(ATTEMPTS + 1)])
     with pytest.raises(ConflictError):
         PROVIDER.create(props("coredns"))
     assert kubectl.verbs == ["get", "replace"] * ATTEMPTS
 
 
-@modes
-def test_a_refresh_notices_that_the_edit_is_gone(kubectl: FakeKubectl, mode: str) -> None:
-    put(kubectl, mode, TEXTS[mode])
-    state = PROVIDER.create(props(mode))
-    intact = PROVIDER.read(state.id, state.outs).outs
-    assert not PROVIDER.diff(state.id, intact, props(mode)).changes
-    put(kubectl, mode, TEXTS[mode])
-    gone = PROVIDER.read(state.id, state.outs).outs
-    assert PROVIDER.diff(state.id, gone, props(mode)).changes
-    PROVIDER.update(state.id, gone, props(mode))
-    assert has_edit(mode, current(kubectl, mode)), "the next up repairs it"
-
-
-@modes
-def test_an_up_without_changes_writes_nothing(kubectl: FakeKubectl, mode: str) -> None:
-    put(kubectl, mode, TEXTS[mode])
-    state = PROVIDER.create(props(mode))
-    again = PROVIDER.update(state.id, state.outs, props(mode))
-    assert kubectl.verbs == ["get", "replace", "get"]
-    assert again.outs["before"] == TEXTS[mode]
+def test_a_stub_domain_that_was_written_in_another_way_goes_with_its_map(
+    kubectl: FakeKubectl,
+) -> None:
+    state = PROVIDER.create(props("kube-dns"))
+    put(kubectl, "kube-dns", f'{{ "remote":["{ADDRESS}"] }}')
+    state_map = kubectl.data("kube-dns")
+    assert state_map != {"stubDomains": state.outs["after"]}
+    PROVIDER.delete(state.id, state.outs)
+    assert kubectl.data("kube-dns") == {}, "its label is gone with it: the map is another's now"
 
 
 @pytest.mark.parametrize(
-    ("change", "changes", "replaces"),
+    ("mode", "maps"),
     [
-        ({}, False, []),
-        ({"address": "10.0.0.9"}, True, []),
-        ({"context": "renamed"}, True, []),
-        ({"kubeconfig": "/elsewhere"}, True, []),
-        ({"mode": "kube-dns"}, True, ["mode"]),
+        ("coredns", {"coredns": {"Corefile": ".:53 {\n}\nremote {\n}\n"}}),
+        ("coredns-custom", {"coredns": {"Corefile": COREFILE}}),
+        ("kube-dns", {"kube-dns": {"stubDomains": '{"remote": ["10.0.0.2"]}'}}),
     ],
 )
-def test_only_another_mode_replaces(
-    change: dict[str, str], changes: bool, replaces: list[str]
+def test_an_edit_that_cannot_work_is_refused_before_anything_is_written(
+    kubectl: FakeKubectl, mode: str, maps: dict[str, dict[str, str]]
 ) -> None:
-    found = PROVIDER.diff("", props("coredns"), {**props("coredns"), **change})
-    assert (found.changes, found.replaces) == (changes, replaces)
-    assert found.delete_before_replace, "both edits at once would send queries in a circle"
+    for name, data in maps.items():
+        kubectl.put(name, data)
+    with pytest.raises(RefusedError, match="context 'ctx': .*kube-system/"):
+        PROVIDER.create(props(mode))
+    assert set(kubectl.verbs) == {"get"}
+
+
+@modes
+def test_a_new_address_of_our_own_is_no_conflict(kubectl: FakeKubectl, mode: str) -> None:
+    put(kubectl, mode, TEXTS[mode])
+    first = PROVIDER.create(props(mode))
+    refreshed = {**first.outs, "address": ""}
+    second = PROVIDER.update(first.id, refreshed, props(mode, "10.96.7.8"))
+    assert has_edit(mode, current(kubectl, mode), "10.96.7.8")
+    PROVIDER.delete(first.id, second.outs)
+    assert current(kubectl, mode) == TEXTS[mode]
 
 
 DEAD = "Unable to connect to the server: dial tcp 192.0.2.1:6443: i/o timeout"

@@ -105,7 +105,13 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
             "clusters.b: differs from another cluster's name in case only; rename one of them",
         ],
     ),
-    (a(dns="bind"), ["clusters.a.dns: 'bind' is unknown; use one of coredns, kube-dns, none"]),
+    (
+        a(dns="bind"),
+        [
+            "clusters.a.dns: 'bind' is unknown; use one of coredns, coredns-custom, kube-dns, "
+            "istio, none"
+        ],
+    ),
     (
         a(replicas=0),
         ["clusters.a.replicas: 0 is not a number of replicas; give a whole number from 1 to 100"],
@@ -204,6 +210,40 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
     (
         top(remoteDns={"address": "::1"}),
         ["remoteDns.address: '::1' is not valid; give an IPv4 address"],
+    ),
+    (
+        top(remoteDns={"address6": "198.18.0.1", "replicas": 0}),
+        [
+            "remoteDns.replicas: 0 is not a number of replicas; give a whole number from 1 to 100",
+            "remoteDns.address6: '198.18.0.1' is not valid; give an IPv6 address: 100::1",
+        ],
+    ),
+    (
+        top(remoteDns={"address6": "100::1%eth0"}),
+        ["remoteDns.address6: '100::1%eth0' is not valid; give an IPv6 address: 100::1"],
+    ),
+    (
+        top(remoteDns={"address6": "fd00::1", "knownCidrs": ["10.0.0.0/8", "fd00::/8"]}),
+        ["remoteDns.address6: fd00::1 lies in fd00::/8; choose one that no cluster can own"],
+    ),
+    *(
+        (
+            top(remoteDns={key: address}),
+            [
+                f"remoteDns.{key}: {address!r} never leaves the pod that calls, or is for several; "
+                "choose one that no cluster can own"
+            ],
+        )
+        for key, address in [
+            ("address", "127.0.0.1"),
+            ("address", "0.0.0.0"),
+            ("address", "169.254.1.1"),
+            ("address", "224.0.0.1"),
+            ("address6", "::1"),
+            ("address6", "fe80::1"),
+            ("address6", "ff02::1"),
+            ("address6", "::ffff:240.0.0.1"),
+        ]
     ),
     (
         top(remoteDns={"knownCidrs": ["10.0.0.0/8", "ten"]}),

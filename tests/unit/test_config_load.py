@@ -11,7 +11,7 @@ import yaml
 
 import config
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CertManager, Root, RootCa
+from settings import CertManager, RemoteDns, Root, RootCa
 
 from .conftest import ProgramRunner
 from .recorder import PROJECT, PROJECT_DIR
@@ -109,8 +109,9 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         openssl_image="docker.io/alpine/openssl:3.5.4",
     )
     assert settings.warn_days == 14
-    assert settings.remote_dns.address == "240.0.0.1", "no cluster can own it"
-    assert settings.remote_dns.virtual_range == "241.0.0.0/8", "nor this"
+    image = "docker.io/coredns/coredns:1.15.0"
+    wanted = RemoteDns(image, 2, "240.0.0.1", "", "241.0.0.0/8")
+    assert settings.remote_dns == wanted, "no cluster can own these"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
     assert settings.istio.hub == ""
     assert settings.bookinfo is None
@@ -149,9 +150,11 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
         },
         remoteDns={
             "image": "i",
+            "replicas": 3,
             "address": "198.18.0.1",
+            "address6": "0100:0::1",
             "virtualRange": "198.19.0.0/16",
-            "knownCidrs": ["10.0.0.0/8"],
+            "knownCidrs": ["10.0.0.0/8", "fd00::/8"],
         },
     )
     assert settings.istio == config.Istio(
@@ -169,7 +172,8 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
     cert_manager = CertManager("1", "charts", {"x": 1})
     assert settings.root_ca == RootCa("ctx-root", "ca", roots, 9, 2, cert_manager, None, "o")
     assert settings.warn_days == 1
-    assert settings.remote_dns == config.RemoteDns("i", "198.18.0.1", "198.19.0.0/16")
+    wanted = RemoteDns("i", 3, "198.18.0.1", "100::1", "198.19.0.0/16")
+    assert settings.remote_dns == wanted
 
 
 def test_settings_cannot_be_changed_by_accident(workdir: Path) -> None:

@@ -111,7 +111,21 @@ def test_unlinked_names_do_not_exist_and_all_others_are_forwarded() -> None:
 
 def test_a_linked_zone_answers_a_and_nothing_else() -> None:
     text = corefile.zone_server("b", "240.0.0.1", {})
+    assert "AAAA" not in text
     first, second = text.index("template IN A {"), text.index("template ANY ANY {")
     assert first < second, "the first template that matches answers"
     assert "NXDOMAIN" not in text
     assert text.count("{\n") == text.count("}\n")
+
+
+def test_a_linked_zone_answers_aaaa_where_there_is_an_address_for_it() -> None:
+    text = corefile.zone_server("b", "240.0.0.1", {}, address6="100::1")
+    assert 'answer "{{ .Name }} 60 IN AAAA 100::1"' in text
+    assert text.index("IN AAAA {") < text.index("ANY ANY {")
+    assert text.count("{\n") == text.count("}\n")
+
+
+def test_a_pod_that_is_to_end_answers_for_a_while() -> None:
+    block = corefile.server_config().partition("\n.:1053 {")[2]
+    assert "health {\n        lameduck 10s\n    }" in block
+    assert "lameduck" not in block.partition("health {")[0]

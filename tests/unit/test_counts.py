@@ -10,7 +10,7 @@ from .stacks import service, stack
 
 PER_CLUSTER = 11
 """Namespaces x2, cacerts, charts x4, clean-up, strict mTLS, policy, Gateway; one per service."""
-PER_DNS = 7
+PER_DNS = 8
 PER_LINK = 14
 PER_ROOT_CA = 4
 """Namespace, self-signed Issuer, root Certificate, Issuer; and two per mesh cluster."""

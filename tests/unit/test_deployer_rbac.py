@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components import cluster_dns, names, remote_dns, root_ca
+from components import dns_layouts, names, remote_dns, root_ca
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "rbac"
 NAMES = {
@@ -134,5 +134,5 @@ def test_what_belongs_to_the_whole_cluster_is_changed_by_name_only(
 
 
 def test_of_the_platforms_config_maps_only_those_of_its_dns_are_replaced() -> None:
-    edited = {layout.config_map for layout in cluster_dns.LAYOUTS.values()}
+    edited = {layout.config_map for layout in dns_layouts.LAYOUTS.values()}
     assert rights("mesh", "", "configmaps")["update"] == edited

@@ -61,6 +61,7 @@ def test_only_one_module_makes_providers() -> None:
 CURRENT = {
     "v1",
     "apps/v1",
+    "policy/v1",
     "rbac.authorization.k8s.io/v1",
     "networking.k8s.io/v1",
     "networking.istio.io/v1",
