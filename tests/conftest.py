@@ -17,7 +17,7 @@ from tests.support import dev
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
-INSTANCE = "test"
+INSTANCE = os.environ.get("LAB_INSTANCE", "test")
 CLUSTERS = ("a", "b", "c")
 
 
@@ -32,7 +32,10 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Three mesh clusters and a root CA cluster; KEEP_LAB=1 leaves them running."""
+    """Three mesh clusters and a root CA cluster.
+
+    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, so that two runs go side by side.
+    """
     from tools import env
 
     os.environ |= dict(env.values())
