@@ -62,10 +62,6 @@ bench: setup ## Measure the figures that README.md quotes
 soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_soak.py
 
-.PHONY: rotation
-rotation: setup ## Rotate a root and revoke a cluster, under load (15 minutes)
-	@$(PYTHON) -m pytest -q -s tests/e2e/root_rotation.py
-
 .PHONY: mutations
 mutations: setup ## Take each defence of the boundary away, and see its test fail
 	@$(PYTHON) -m pytest -q -s tests/e2e/mutations.py

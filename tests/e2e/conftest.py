@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CLUSTERS, Lab
+from lab import digests
+from lab.instance import Instance
+from tests.conftest import CLUSTERS, INSTANCE, Lab
 from tests.support import identity, rbac, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
@@ -29,6 +31,8 @@ TALK = [
     exposed("talk", 8083, protocol="tls"),
     exposed("talk", 8084, protocol="tcp"),
     exposed("talk", 8085, protocol="tcp"),
+    exposed("vault", 8081, allow=["c"]),
+    exposed("vault", 8082, protocol="grpc", allow=["c"]),
     exposed("vault", 8084, protocol="tcp", allow=["c"]),
     exposed(
         "patient", 8081, policy={"timeout": "2s", "retries": {"attempts": 3, "retryOn": "5xx"}}
@@ -74,7 +78,6 @@ CONFIG: dict[str, Any] = {
     "rootCa": {
         "context": "lab-c",
         "certManager": {"version": "v1.11.5", "values": {"installCRDs": True}},
-        "opensslImage": workloads.CLIENT_IMAGE,
     },
     "callerIdentity": True,
     "bookinfo": {"frontend": "a", "backend": "b"},
@@ -82,6 +85,13 @@ CONFIG: dict[str, Any] = {
 
 NAMESPACES = (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN, workloads.CALLERS)
 SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
+
+
+def by_digest(repository: str) -> str:
+    """Return the reference of an image of the lab, by its digest."""
+    found = digests.digests(Instance(INSTANCE))
+    (digest,) = {found[name] for name in found if name.rpartition(":")[0] == repository}
+    return f"{repository}@{digest}"
 
 
 @dataclass(frozen=True)
@@ -131,8 +141,18 @@ class Mesh:
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
-    config = {**copy.deepcopy(CONFIG), "istio": lab.istio}
+    images = {
+        "istiod": "registry.istio.io/release/pilot",
+        "proxy": "registry.istio.io/release/proxyv2",
+    }
+    pinned = {key: by_digest(repository) for key, repository in images.items()}
+    config = {
+        **copy.deepcopy(CONFIG),
+        "istio": {**lab.istio, "images": pinned},
+        "remoteDns": {"image": by_digest("docker.io/coredns/coredns")},
+    }
     config["rootCa"]["certManager"]["repository"] = lab.istio["repository"]
+    config["rootCa"]["opensslImage"] = by_digest(workloads.CLIENT_IMAGE.partition(":")[0])
     clusters["a"].apply(workloads.namespace(workloads.LOCKED, injected=False))
     rbac.grant(lab.kubeconfig, CLUSTERS, rotation=True)
     stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
@@ -154,7 +174,7 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     clusters["b"].apply(
         workloads.talker("b"),
         workloads.talk_service("talk", *workloads.TALK_PORTS),
-        workloads.talk_service("vault", 8084),
+        workloads.talk_service("vault", 8081, 8082, 8084),
         workloads.talk_service("patient", 8081),
         workloads.talk_service("sick", 8081),
     )

@@ -125,6 +125,24 @@ def test_only_the_clusters_on_its_list_reach_a_tcp_service(mesh: Mesh) -> None:
     assert say(mesh, ask, "a").startswith("error: ")
 
 
+@pytest.mark.parametrize(
+    ("ask", "seen", "refused"),
+    [
+        ("talk ws ws://vault.apps.svc.b.remote:8081/ws 1 0s", "repeated 1", "403"),
+        (
+            "talk grpc vault.apps.svc.b.remote:8082 1 0s 1",
+            "unary b said\nstream 1",
+            "PermissionDenied",
+        ),
+    ],
+)
+def test_only_the_clusters_on_its_list_open_a_websocket_or_call_by_grpc(
+    mesh: Mesh, ask: str, seen: str, refused: str
+) -> None:
+    assert say(mesh, ask, "c") == seen
+    assert refused in say(mesh, ask, "a")
+
+
 def greeting(mesh: Mesh, sni: str, certificate: str, namespace: str) -> str:
     """Ask b's ingress gateway for an SNI with a certificate; return what the server says first."""
     address, port = mesh.ingress("b")

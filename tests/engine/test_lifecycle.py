@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
+from config_root_ca import KEYS_OF_FILES
 from tests.conftest import Lab
 from tests.support import pki
 from tests.support.kube import Kube
@@ -106,6 +107,10 @@ def test_clusters_share_the_root_and_not_the_ca(life: Life) -> None:
 
 
 def test_no_private_key_is_readable_in_state_or_output(life: Life) -> None:
+    no_private_key_is_readable(life)
+
+
+def no_private_key_is_readable(life: Life) -> None:
     text = life.stack.state() + "\n".join(life.stack.output)
     assert "PRIVATE KEY" not in text
     decoded = [
@@ -133,6 +138,18 @@ def test_an_edit_of_the_corefile_that_is_lost_is_found_and_repaired(life: Life) 
     assert "remote:53" in corefile
 
 
+def test_what_is_no_longer_exposed_is_refused_before_its_route_goes(life: Life) -> None:
+    clusters = {**life.config["clusters"], "a": {"context": "lab-a"}}
+    life.stack.configure({**life.config, "clusters": clusters})
+    life.stack.up()
+    steps = life.stack.steps
+    assert steps.index(("update", "a-link-policy")) < steps.index(("delete", "a-expose-echo.apps"))
+    life.stack.configure(life.config)
+    life.stack.up()
+    steps = life.stack.steps
+    assert steps.index(("update", "a-link-policy")) < steps.index(("create", "a-expose-echo.apps"))
+
+
 def test_removing_the_link_removes_its_objects_and_nothing_else(life: Life) -> None:
     life.stack.configure({**life.config, "links": []})
     changes = life.stack.up()
@@ -157,3 +174,13 @@ def test_up_works_after_destroy_also_with_certificates_of_the_users_own(life: Li
     for name in ("a", "b"):
         served = life.clusters[name].get("configmap", "istio-ca-root-cert", "-n", "default")
         assert served["data"]["root-cert.pem"].strip() == root.strip(), "istiod uses the given CA"
+
+
+def test_the_same_certificates_as_secrets_of_the_stack_change_nothing(life: Life) -> None:
+    life.stack.configure({**life.config, "rootCa": {}})
+    for name in ("a", "b"):
+        for file, key in KEYS_OF_FILES.items():
+            if (path := life.stack.directory / "pki" / name / file).exists():
+                life.stack.configure_secret(f"rootCa.certificates.{name}.{key}", path.read_text())
+    assert set(life.stack.up()) <= UNCHANGED
+    no_private_key_is_readable(life)

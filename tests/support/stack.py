@@ -36,6 +36,8 @@ class Stack:
             "test", work_dir=str(directory), opts=options
         )
         self.output: list[str] = []
+        self.steps: list[tuple[str, str]] = []
+        """What the last `up` has done, in its order: operation and name of each resource."""
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Write the stack's configuration, in place of what was there."""
@@ -45,13 +47,20 @@ class Stack:
         kept["config"] = {f"istio-multicluster:{key}": value for key, value in values.items()}
         file.write_text(yaml.safe_dump(kept))
 
+    def configure_secret(self, path: str, value: str) -> None:
+        """Set one value as `pulumi config set --path --secret` does."""
+        secret = automation.ConfigValue(value, secret=True)
+        self.stack.set_config(f"istio-multicluster:{path}", secret, path=True)
+
     def preview(self) -> dict[str, int]:
         """Preview; return the number of resources by operation."""
         return _by_name(self.stack.preview(on_output=self._say).change_summary)
 
     def up(self) -> dict[str, int]:
         """Update; return the number of resources by operation."""
-        return _by_name(self.stack.up(on_output=self._say).summary.resource_changes)
+        self.steps.clear()
+        done = self.stack.up(on_output=self._say, on_event=self._note)
+        return _by_name(done.summary.resource_changes)
 
     def destroy(self) -> None:
         """Destroy all resources."""
@@ -76,6 +85,10 @@ class Stack:
     def use_hash_seed(self, seed: int) -> None:
         """Run the program with this seed for Python's hashes from now on."""
         self.stack.workspace.env_vars = {**self.env, "PYTHONHASHSEED": str(seed)}
+
+    def _note(self, event: automation.EngineEvent) -> None:
+        if done := event.res_outputs_event:
+            self.steps.append((done.metadata.op.value, done.metadata.urn.rpartition("::")[2]))
 
     def _say(self, line: str) -> None:
         self.output.append(line)

@@ -1,6 +1,7 @@
-"""The root is rotated and a cluster revoked, under constant load: `make rotation`, 15 minutes.
+"""The root is rotated and a cluster revoked, under constant load.
 
-Not part of `make test` yet: each test goes on from what the one before has left.
+The last of the e2e tests, by the name of the file: each goes on from what the one before has left,
+and c is shut out in the end.
 """
 
 from __future__ import annotations
@@ -104,4 +105,3 @@ def test_a_revoked_cluster_is_shut_out(mesh: Mesh) -> None:
     until(lambda: c.shell(workloads.PLAIN, script), lambda s: s == "000", 60, "c passes for b")
     print(f"\nshut out {time.monotonic() - started:.0f} s after `up` was started")
     assert mesh.call("a", SEEN) == "200 CLUSTER=b", "the others are not touched"
-    # The others go on being renewed while lists are in force; c is let in again with a new CA.
