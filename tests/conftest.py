@@ -34,7 +34,7 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three mesh clusters and a root CA cluster.
 
-    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, so that two runs go side by side.
+    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, so that runs go side by side.
     """
     from tools import env
 
