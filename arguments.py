@@ -102,6 +102,7 @@ def istio_cluster(
         "trust_phase": trust_phase,
         "trust_domain": cluster.trust_domain,
         "link_port": cluster.link_port,
+        "ingress": asdict(cluster.ingress),  # type: ignore[typeddict-item]
         "http_ports": cluster.http_ports,
         "replicas": cluster.replicas,
         "exposes": [asdict(exposed) for exposed in cluster.exposes],  # type: ignore[misc]

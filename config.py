@@ -19,6 +19,7 @@ import pulumi
 import config_addresses
 import config_bookinfo
 import config_exposes
+import config_ingress
 import config_ports
 import config_remote_dns
 import config_root_ca
@@ -116,6 +117,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
     _check_across(clusters, problems)
+    config_ingress.check(clusters, problems)
     clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
@@ -198,6 +200,7 @@ def _cluster(
     cacerts: CaCerts | None,
 ) -> Cluster:
     peers = tuple(sorted({other for link in links if name in link for other in link} - {name}))
+    link_port = config_ports.parse(section, "linkPort", names.DEFAULT_LINK_PORT)
     cluster = Cluster(
         name=name,
         context=section.member(
@@ -212,13 +215,14 @@ def _cluster(
             pattern=rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*",
             fix="use a lower-case DNS name",
         ),
-        link_port=config_ports.parse(section, "linkPort", names.DEFAULT_LINK_PORT),
+        link_port=link_port,
         http_ports=_http_ports(section),
         dns=section.choice("dns", "coredns", dns_layouts.MODES),
         replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
         exposes=config_exposes.parse(section, peers),
         peers=peers,
         cacerts=cacerts,
+        ingress=config_ingress.parse(section.section("ingress"), link_port),
         network_policy=_namespaces(section, "networkPolicy"),
     )
     if cluster.link_port in cluster.http_ports:

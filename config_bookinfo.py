@@ -34,6 +34,9 @@ def parse(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
     if frontend and HTTP_PORT not in frontend.http_ports:
         what = f"{frontend.name!r} has no port for the page on its ingress gateway"
         section.bad("frontend", what, f"add {HTTP_PORT} to clusters.{frontend.name}.httpPorts")
+    if frontend and frontend.ingress.node_port:
+        what = f"{frontend.name!r} has no address with port {HTTP_PORT}: its ingress is a NodePort"
+        section.bad("frontend", what, "name another cluster")
     return bookinfo
 
 

@@ -15,7 +15,12 @@ def parse(section: Section, key: str, default: int = 0, *, required: str = "") -
         default: stands in when it is absent.
         required: what to do when it is absent and has to be there.
     """
-    port = section.integer(key, default, low=1, high=65535, required=required, noun="a port number")
+    port = number(section, key, default, required=required)
     if port in names.RESERVED_PORTS:
         section.bad(key, f"{port} is used by Istio's proxy itself", "choose another port")
     return port
+
+
+def number(section: Section, key: str, default: int = 0, *, required: str = "") -> int:
+    """Read a port number of something that is not Istio's proxy."""
+    return section.integer(key, default, low=1, high=65535, required=required, noun="a port number")

@@ -71,6 +71,22 @@ class CaCerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Ingress:
+    """How its peers reach a cluster's ingress gateway."""
+
+    service: str
+    """Type of its Service: `LoadBalancer` or `NodePort`."""
+    addresses: tuple[str, ...]
+    """IP addresses and host names, given by hand; empty: those that the load balancer gets."""
+    port: int
+    """The port that peers dial."""
+    node_port: int
+    """Node port of the link port; 0: none."""
+    wait_seconds: int
+    """The longest wait for the load balancer to get an address."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """One cluster of the stack."""
 
@@ -86,6 +102,7 @@ class Cluster:
     peers: tuple[str, ...]
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts | None
+    ingress: Ingress
     network_policy: tuple[str, ...]
     """Namespaces whose pods must not call remote ingress gateways themselves."""
 

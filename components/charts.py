@@ -129,8 +129,8 @@ def gateway_values(
 
     Args:
         user: the user's own values.
-        service: type, annotations and ports of the Service; the user's values cannot change the
-            ports, and the chart's own would open 80 and 443.
+        service: type, annotations and ports of the Service; the user's values cannot change type
+            and ports, and the chart's own would open 80 and 443.
         replicas: the least number of pods; above 1 the chart adds a PodDisruptionBudget.
         secrets: whether it may read Secrets of its namespace, which only certificates for
             north-south traffic (`credentialName`) need.
@@ -149,7 +149,7 @@ def gateway_values(
             "seccompProfile": SECCOMP,
         },
     }
-    ours: Values = {"service": {"ports": service["ports"]}}
+    ours: Values = {"service": {key: service[key] for key in ("type", "ports")}}
     if revocation:
         ours["podAnnotations"] = {"istio-multicluster/revocation": revocation}
         # Istio's injection mounts the lists in sidecars only, not in gateways.
@@ -171,13 +171,17 @@ def egress_ports(link_port: int) -> list[Values]:
     return [service_port("tls", link_port)]
 
 
-def ingress_ports(link_port: int, http_ports: Sequence[int]) -> list[Values]:
+def ingress_ports(link_port: int, http_ports: Sequence[int], node_port: int = 0) -> list[Values]:
     """Return the ports of the ingress gateway's Service.
 
     Args:
         link_port: where other clusters' egress gateways come in.
         http_ports: further ports for ordinary north-south traffic; 443 is named for TLS.
+        node_port: the node port of the link port; 0: whatever the cluster gives it, if any.
     """
     further = [service_port(f"https-{p}" if p == 443 else f"http-{p}", p) for p in http_ports]
     status = service_port("status-port", names.STATUS_PORT)  # health checks of load balancers
-    return [status, service_port("tls", link_port), *further]
+    link = service_port("tls", link_port)
+    if node_port:
+        link["nodePort"] = node_port
+    return [status, link, *further]

@@ -81,14 +81,14 @@ class ClusterLink(pulumi.ComponentResource):
             )
 
         allowed = _allowed(source, target)
-        ports = source.link_port, target.link_port
+        ports = source.link_port, target.ingress_port
         dummies = [
             address for address in (args["dummy_address"], args["dummy_address6"]) if address
         ]
         answered = dummies if source.dns_capture else []
         ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
             lambda addresses: direction.ingress_entry(
-                peer, _not_empty(addresses, peer), target.link_port
+                peer, _not_empty(addresses, peer), target.ingress_port
             )
         )
         rule = target.ingress_spiffe_id.apply(
@@ -151,7 +151,6 @@ def _not_empty(addresses: list[str], cluster: str) -> list[str]:
     """Return the addresses; a ServiceEntry without endpoints would fail every call, in silence."""
     if not addresses:
         raise pulumi.RunError(
-            f"cluster {cluster}: the Service {names.GATEWAY_NAMESPACE}/{names.INGRESS} has no load "
-            "balancer address, so nothing can be linked to it; it has to be of type LoadBalancer"
+            f"cluster {cluster}: the ingress gateway has no address, so nothing can be linked to it"
         )
     return addresses

@@ -19,7 +19,8 @@ API_VERSIONS = {
 }
 
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
-"""For a Service whose Deployment is awaited anyway: Pulumi gives endpoints 10 s more to settle."""
+"""For a Service whose Deployment is awaited anyway: Pulumi gives endpoints 10 s more to settle.
+Nor does it then wait for a load balancer: `IngressAddresses` does."""
 
 
 def custom_resource(

@@ -23,7 +23,8 @@ _PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _is_ip(address: str) -> bool:
+def is_ip(address: str) -> bool:
+    """Tell an IP address from a host name."""
     try:
         ipaddress.ip_address(address)
     except ValueError:
@@ -35,14 +36,15 @@ def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
     """Return the ServiceEntry for the target's ingress gateway (seed: `b-ingress`).
 
     A load balancer that gives a host name is resolved by Envoy, again and again: its addresses
-    change, so resolving it here would freeze a mistake (istio/istio#29359).
+    change, so resolving it here would freeze a mistake (istio/istio#29359). IP addresses among host
+    names are taken as they are.
 
     Args:
         target: the target cluster's name.
         addresses: IP addresses or host names of its ingress gateway.
-        port: its link port.
+        port: the port to dial there.
     """
-    resolution = "STATIC" if all(_is_ip(address) for address in addresses) else "DNS"
+    resolution = "STATIC" if all(is_ip(address) for address in addresses) else "DNS"
     return {
         "hosts": [names.ingress_host(target)],
         "location": "MESH_EXTERNAL",
@@ -142,7 +144,7 @@ def route(
         target: the target cluster's name.
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
         source_port: the source's link port, where the egress gateway listens.
-        target_port: the target's link port, where its ingress gateway listens.
+        target_port: the port to dial at the target.
         exposes: what the target exposes to the source; one with a policy has routes of its own.
         caller_identity: tell the target which workload calls; whatever that workload itself wrote
             into the header is overwritten.

@@ -70,8 +70,9 @@ def policy(addresses: Mapping[str, Sequence[str]]) -> dict[str, Any]:
             except ValueError as error:
                 raise pulumi.RunError(
                     f"networkPolicy: the ingress gateway of cluster {peer} has the host name "
-                    f"{address}, and a NetworkPolicy takes addresses only; give its load balancer "
-                    "fixed addresses, or remove networkPolicy"
+                    f"{address}, and a NetworkPolicy takes addresses only; if its load balancer "
+                    f"has fixed ones list them in clusters.{peer}.ingress.addresses, else remove "
+                    "networkPolicy"
                 ) from error
             left_out[ip.version].append(f"{ip}/{ip.max_prefixlen}")
     everywhere = {4: "0.0.0.0/0", 6: "::/0"}

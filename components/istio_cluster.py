@@ -13,6 +13,7 @@ from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
 from .exposed import ExposedService, by_service
+from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
 from .revocation import Revocation
@@ -58,6 +59,8 @@ class IstioClusterArgs(TypedDict):
     """Trust domain of the cluster's identities, different in every cluster."""
     link_port: int
     """TCP port of both gateways for traffic between clusters."""
+    ingress: Ingress
+    """How peers reach the ingress gateway."""
     http_ports: Sequence[int]
     """Further ports of the ingress gateway for ordinary north-south traffic."""
     replicas: int
@@ -102,7 +105,9 @@ class IstioCluster(pulumi.ComponentResource):
     gateway_namespace: k8s.core.v1.Namespace
     """The namespace `istio-gateways`."""
     ingress_addresses: Output[list[str]]
-    """IP addresses or host names of the ingress gateway."""
+    """IP addresses or host names by which peers reach the ingress gateway."""
+    ingress_port: int
+    """The port that they dial there: the link port, unless there is something in between."""
     ingress_spiffe_id: Output[str]
     """The identity that the ingress gateway proves to callers."""
     egress_spiffe_id: Output[str]
@@ -134,9 +139,12 @@ class IstioCluster(pulumi.ComponentResource):
         secret = self._cacerts()
         self.control_plane = self._control_plane(secret)
         after_istiod = [self.control_plane, self.gateway_namespace, *self._revocation(secret)]
+        to_ingress = args["ingress"]
+        node_port = to_ingress["node_port"]
         ingress_service = {
-            "type": "LoadBalancer",
-            "ports": charts.ingress_ports(self.link_port, args["http_ports"]),
+            "type": to_ingress["service"],
+            "ports": charts.ingress_ports(self.link_port, args["http_ports"], node_port),
+            "annotations": SKIP_AWAIT,
         }
         egress_service = {
             "type": "ClusterIP",
@@ -150,7 +158,8 @@ class IstioCluster(pulumi.ComponentResource):
         self._exposures(after_istiod)
 
         domain = args["trust_domain"]
-        self.ingress_addresses = ingress.resources.apply(_load_balancer_addresses)
+        self.ingress_addresses = self._ingress_addresses(ingress)
+        self.ingress_port = to_ingress["port"]
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(self.outputs())
@@ -159,7 +168,7 @@ class IstioCluster(pulumi.ComponentResource):
         """Return what the stack exports: all that another stack needs for a link."""
         return {
             "ingressAddresses": self.ingress_addresses,
-            "ingressPort": self.link_port,
+            "ingressPort": self.ingress_port,
             "ingressSpiffeId": self.ingress_spiffe_id,
             "egressSpiffeId": self.egress_spiffe_id,
             "exposes": [dict(item) for item in self.exposes],
@@ -269,6 +278,19 @@ class IstioCluster(pulumi.ComponentResource):
             opts=self._options(*after),
         )
 
+    def _ingress_addresses(self, ingress: k8s.helm.v4.Chart) -> Output[list[str]]:
+        args = self._args["ingress"]
+        if args["addresses"]:
+            return Output.from_input(list(args["addresses"]))
+        return IngressAddresses(
+            f"{self.cluster_name}-ingress-addresses",
+            cluster=self.cluster_name,
+            service=ingress.resources.apply(_service_id),
+            wait_seconds=args["wait_seconds"],
+            access=self._args["access"],
+            opts=ResourceOptions(parent=self),
+        ).addresses
+
     def _strict_mtls(self) -> None:
         custom_resource(
             f"{self.cluster_name}-strict-mtls",
@@ -305,14 +327,7 @@ class IstioCluster(pulumi.ComponentResource):
             put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
 
 
-def _load_balancer_addresses(resources: Sequence[Any] | None) -> Output[list[str]]:
-    """Return the addresses in the status of the Service among a chart's resources."""
-    services = [item for item in resources or () if isinstance(item, k8s.core.v1.Service)]
-
-    def addresses(status: Any) -> list[str]:
-        ingress = (status and status.load_balancer and status.load_balancer.ingress) or []
-        return [entry.ip or entry.hostname for entry in ingress]
-
-    if not services:
-        return Output.from_input([])
-    return services[0].status.apply(addresses)
+def _service_id(resources: Sequence[Any] | None) -> Output[str]:
+    """Return the id of the Service among a chart's resources."""
+    (service,) = (item for item in resources or () if isinstance(item, k8s.core.v1.Service))
+    return service.id

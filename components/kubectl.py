@@ -1,4 +1,4 @@
-"""Read and write one ConfigMap with kubectl: the kubeconfig's own way to log in, whatever it is."""
+"""Read objects and write ConfigMaps with kubectl: the kubeconfig's own way to log in."""
 
 from __future__ import annotations
 
@@ -86,12 +86,14 @@ class Kubectl:
             raise kind(f"kubectl {args[0]} in context {self.context!r}: {said}")
         return done.stdout
 
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return an object, None when there is none."""
+        found = self.run("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(found) if found else None
+
     def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a ConfigMap, None when there is none."""
-        found = self.run(
-            "get", "configmap", name, "-n", namespace, "-o", "json", "--ignore-not-found"
-        )
-        return json.loads(found) if found else None
+        return self.get("configmap", namespace, name)
 
     def put_config_map(self, config_map: dict[str, Any]) -> None:
         """Create a ConfigMap, or replace the one that was read if nobody else has since."""

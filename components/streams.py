@@ -138,7 +138,7 @@ def route(
         target: the target cluster's name.
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
         source_port: the source's link port.
-        target_port: the target's link port.
+        target_port: the port to dial at the target.
         exposed: the exposed port.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"

@@ -37,6 +37,7 @@ DNS_CLUSTER_IP = "10.96.7.7"
 UNKNOWN = rpc.UNKNOWN
 
 
+INGRESS_ADDRESSES = "pulumi-python:dynamic/istio-multicluster:IngressAddresses"
 REVOCATION_LIST = "pulumi-python:dynamic/istio-multicluster:RevocationList"
 
 
@@ -204,6 +205,9 @@ class Answers(runtime_mocks.Mocks):
             outputs["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in files.items()}
         if args.typ == REVOCATION_LIST:
             outputs["crl"] = issued.crls(args.inputs["signers"], args.inputs["revoked"])
+        if args.typ == INGRESS_ADDRESSES:
+            entries = self.addresses.get(args.inputs["cluster"], [{"ip": "192.0.2.1"}])
+            outputs["addresses"] = [entry.get("ip") or entry["hostname"] for entry in entries]
         return args.resource_id or f"{args.name}-id", outputs
 
 
@@ -258,13 +262,7 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
     def _add_chart_resources(self, request: Any, response: Any) -> None:
         """Answer `resources` like the Chart's remote constructor: references, here to a Service."""
         urn = self.make_urn(response.urn, SERVICE, f"{request.name}:service")
-        status: dict[str, Any] = {"loadBalancer": {}}
-        cluster, _, role = request.name.rpartition("-")
-        if role == "ingressgateway":
-            status["loadBalancer"]["ingress"] = self.answers.addresses.get(
-                cluster, [{"ip": "192.0.2.1"}]
-            )
-        state = {"metadata": {"name": request.name}, "status": status}
+        state = {"metadata": {"name": request.name}}
         self.resources[urn] = self.ResourceRegistration(urn, "id", state)
         reference = {rpc._special_sig_key: rpc._special_resource_sig, "urn": urn, "id": "id"}
         response.object.update({"resources": [f"{urn}-not-a-service", reference]})

@@ -142,7 +142,7 @@ def test_images_are_pinned_by_digest_where_they_are_named(
 def test_users_values_cannot_close_the_link_port_of_a_gateway() -> None:
     user = {"service": {"type": "NodePort", "ports": []}, "podDisruptionBudget": {}}
     values = gateway(user, replicas=3)
-    assert values["service"] == {"type": "NodePort", "ports": SERVICE["ports"]}
+    assert values["service"] == SERVICE, "its type, too, is what `ingress` says"
     assert values["autoscaling"] == {"minReplicas": 3}
     assert values["replicaCount"] == 3
     assert values["podDisruptionBudget"] == {"minAvailable": 1}

@@ -11,7 +11,7 @@ import yaml
 
 import config
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CertManager, RemoteDns, Root, RootCa
+from settings import CertManager, Ingress, RemoteDns, Root, RootCa
 
 from .conftest import ProgramRunner
 from .recorder import PROJECT, PROJECT_DIR
@@ -96,6 +96,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         exposes=(),
         peers=("b",),
         cacerts=None,
+        ingress=Ingress("LoadBalancer", (), 15443, 0, 600),
         network_policy=(),
     )
     assert settings.root_ca == RootCa(

@@ -78,6 +78,4 @@ def test_a_cluster_without_an_address_is_an_error_and_not_a_silent_dead_end(
 ) -> None:
     run = try_program(stack("ab"), addresses={"b": []})
     assert run.error is not None
-    assert "cluster b: the Service istio-gateways/istio-ingressgateway has no load" in str(
-        run.error
-    )
+    assert "cluster b: the ingress gateway has no address" in str(run.error)

@@ -11,6 +11,7 @@ import pytest
 
 import config
 from components.cluster_dns import ClusterDnsProvider
+from components.ingress import IngressAddressesProvider
 from components.istiod_leftovers import IstiodLeftoversProvider
 from components.revocation import RevocationProvider
 from components.revocation_list import RevocationListProvider
@@ -95,6 +96,7 @@ def test_providers_never_replace_and_never_delete_secrets(full: Run) -> None:
 
 PROVIDERS = {
     "ClusterDns": ClusterDnsProvider,
+    "IngressAddresses": IngressAddressesProvider,
     "IstiodLeftovers": IstiodLeftoversProvider,
     "Revocation": RevocationProvider,
     "RevocationList": RevocationListProvider,
