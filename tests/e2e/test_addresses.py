@@ -27,7 +27,7 @@ NODE_PORT = 31999
 WAIT_SECONDS = 10
 TO_A = "http://echo.apps.svc.a.remote:8080/debug?env=dump"
 TO_B = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
-A, B, C = (names.host(label) for label in ("gateway-a", "gateway-b", "gateway-c"))
+A, B, C = "a.lab.test", "b.lab.test", "c.lab.test"
 SECOND = "second"
 FOLLOWED = 60
 """Seconds in which a changed host name has to be followed; see README.md for what it takes."""

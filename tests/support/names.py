@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.instance import Instance, write_private
-from lab.node import NAMES, ZONE
+from lab import node
+from lab.instance import Instance
 from tests.conftest import INSTANCE
 
 
-def host(label: str) -> str:
-    """Return a name that can be given addresses."""
-    return f"{label}.{ZONE}"
-
-
 def write(names: Mapping[str, str]) -> None:
-    """Answer these names, with one address each, and no others."""
-    text = "".join(f"{address} {name}\n" for name, address in names.items())
+    """Answer these names, with one IPv4 address each, and no others."""
     for cluster in Instance(INSTANCE).clusters():
         if cluster.has_node:
-            write_private(cluster.path(NAMES), text)
+            cluster.write(node.UPSTREAM_DNS, node.upstream_dns(cluster.address, names))
