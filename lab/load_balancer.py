@@ -11,6 +11,9 @@ from lab.instance import Cluster
 
 Json = dict[str, Any]
 
+HOST_NAME = "lab/host-name"
+"""Annotation of a Service with `loadBalancerIP`: the host name to show in place of the address."""
+
 _RETRY = 1.0
 _WATCH = 60  # seconds, after which everything is looked at again anyway
 
@@ -53,13 +56,17 @@ class LoadBalancer:
         given = {_key(item): address for item in wanting if (address := self._address(item))}
         for item in wanting:
             if _key(item) not in given:
+                wish = _wish(item)
                 free = [a for a in self._pool() if a not in given.values()]
+                free = [a for a in free if a == wish] if wish else free
                 if not free:
                     print(f"load balancer: no address left for {_key(item)}", flush=True)
+                    if _shown(item):
+                        await self._publish(item, [])
                     continue
                 given[_key(item)] = free[0]
                 await self._interface("add", free[0])
-                await self._publish(item, free[0])
+                await self._publish(item, [_entry(item, free[0])])
         await self._align(set(given.values()))
         http = [given[_key(item)] for item in wanting if _key(item) in given and _has_http(item)]
         self.first_http = min(http, key=self._pool().index, default=None)
@@ -69,17 +76,21 @@ class LoadBalancer:
         return self.cluster.load_balancer_addresses
 
     def _address(self, service: Json) -> str | None:
-        for entry in service["status"].get("loadBalancer", {}).get("ingress", []):
+        """Return what a Service has already, None when that is nothing or not what it wants."""
+        if wish := _wish(service):
+            kept = wish in self._pool() and _shown(service) == [_entry(service, wish)]
+            return wish if kept else None
+        for entry in _shown(service):
             if entry.get("ip") in self._pool():
                 return str(entry["ip"])
         return None
 
-    async def _publish(self, service: Json, address: str) -> None:
+    async def _publish(self, service: Json, entries: list[Json]) -> None:
         metadata = service["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}/status"
         response = await self._client.patch(
             path,
-            content=json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}),
+            content=json.dumps({"status": {"loadBalancer": {"ingress": entries}}}),
             headers={"Content-Type": "application/merge-patch+json"},
         )
         if response.status_code != httpx.codes.NOT_FOUND:  # deleted meanwhile
@@ -112,6 +123,20 @@ class LoadBalancer:
 def _is_ours(service: Json) -> bool:
     spec = service["spec"]
     return spec.get("type") == "LoadBalancer" and "loadBalancerClass" not in spec
+
+
+def _shown(service: Json) -> list[Json]:
+    return service["status"].get("loadBalancer", {}).get("ingress") or []
+
+
+def _wish(service: Json) -> str | None:
+    return service["spec"].get("loadBalancerIP") or None
+
+
+def _entry(service: Json, address: str) -> Json:
+    """What the status shows; a host name hides the address, so that must be known by the wish."""
+    host_name = service["metadata"].get("annotations", {}).get(HOST_NAME)
+    return {"hostname": host_name} if host_name and _wish(service) else {"ip": address}
 
 
 def _has_http(service: Json) -> bool:

@@ -19,6 +19,8 @@ _CONTAINERD = "/run/containerd/containerd.sock"
 _CTR = ["ctr", f"--address={_CONTAINERD}", "--namespace=k8s.io"]
 _CNI = f"{_CONFIG}/cni"
 
+UPSTREAM_DNS = f"{_CONFIG}/upstream-dns.Corefile"
+
 _CONTAINERD_CONFIG = f"""\
 version = 2
 [grpc]
@@ -101,11 +103,38 @@ def _start_upstream_dns(cluster: Cluster, binaries: Mapping[str, Path]) -> None:
     The lab reaches no other network. With nobody there CoreDNS takes 2 s to find that out for each
     name; and if it were itself there, its `loop` plugin would end it.
     """
-    server = (
-        f".:53 {{\n  bind {cluster.address}\n  template ANY ANY {{\n    rcode NXDOMAIN\n  }}\n}}\n"
-    )
-    config = cluster.write(f"{_CONFIG}/upstream-dns.Corefile", server)
+    config = cluster.write(UPSTREAM_DNS, upstream_dns(cluster.address))
     Process(cluster, "upstream-dns").start([binaries["coredns"], "-conf", config])
+
+
+def upstream_dns(address: str, names: Mapping[str, str] | None = None) -> str:
+    """Return the Corefile of that DNS; one that is written later is read within 3 s.
+
+    Args:
+        address: where it listens.
+        names: host names that it does know, each with its IPv4 address.
+    """
+    known = "".join(
+        f"""\
+    template IN A {name} {{
+        answer "{{{{ .Name }}}} 5 IN A {found}"
+    }}
+    template ANY ANY {name} {{
+        rcode NOERROR
+    }}
+"""
+        for name, found in (names or {}).items()
+    )
+    return f"""\
+.:53 {{
+    bind {address}
+    reload 2s 1s
+{known}\
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+}}
+"""
 
 
 def _cni_config() -> dict[str, Any]:

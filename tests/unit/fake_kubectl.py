@@ -1,5 +1,7 @@
 """A kubectl that keeps ConfigMaps in a JSON file and enforces resourceVersion like an API server.
 
+It shows Services, too.
+
 This file is both: imported by tests it installs and controls the fake; run as a program it is it.
 """
 
@@ -32,7 +34,7 @@ class FakeKubectl:
         program.write_text(f"#!{python} -IS\n" + Path(__file__).read_text())
         program.chmod(0o755)
         fake = cls(directory)
-        fake._write({"config_maps": {}, "calls": [], "next_version": 1})
+        fake._write({"config_maps": {}, "services": {}, "calls": [], "next_version": 1})
         return fake
 
     def _read(self) -> dict[str, Any]:
@@ -53,6 +55,12 @@ class FakeKubectl:
         """Write a ConfigMap as its owner would; None: without `data`."""
         state = self._read()
         _store(state, name, {"metadata": {"name": name}} | ({} if data is None else {"data": data}))
+        self._write(state)
+
+    def put_service(self, name: str, *rounds: list[dict[str, str]]) -> None:
+        """Let a Service have these addresses, one list for each `get`; the last one stays."""
+        state = self._read()
+        state["services"][name] = list(rounds)
         self._write(state)
 
     def data(self, name: str) -> dict[str, str] | None:
@@ -85,6 +93,12 @@ def _store(state: dict[str, Any], name: str, config_map: dict[str, Any]) -> None
 def _get(state: dict[str, Any], args: list[str]) -> str:
     if "--raw" in args:
         return "{}"
+    if "service" in args:
+        rounds = state["services"].get(args[args.index("service") + 1])
+        if not rounds:
+            return ""
+        ingress = rounds.pop(0) if len(rounds) > 1 else rounds[0]
+        return json.dumps({"status": {"loadBalancer": {"ingress": ingress} if ingress else {}}})
     name = args[args.index("configmap") + 1]
     found = state["config_maps"].get(name)
     answer = "" if found is None else json.dumps(found)

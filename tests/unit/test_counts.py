@@ -8,8 +8,11 @@ from .conftest import ProgramRunner
 from .recorder import Run
 from .stacks import service, stack
 
-PER_CLUSTER = 11
-"""Namespaces x2, cacerts, charts x4, clean-up, strict mTLS, policy, Gateway; one per service."""
+PER_CLUSTER = 12
+"""Namespaces x2, cacerts, charts x4, addresses, clean-up, strict mTLS, policy, Gateway.
+
+One more per service.
+"""
 PER_DNS = 8
 PER_LINK = 14
 PER_ROOT_CA = 4

@@ -194,6 +194,51 @@ def test_an_address_of_another_pool_is_replaced(lab: Lab) -> None:
     assert lab.world.address("ns/s") == lab.pool[0]
 
 
+def test_a_service_gets_the_address_that_it_asks_for(lab: Lab) -> None:
+    wish = lab.pool[7]
+    lab.world.add("ns/first", 80)
+    lab.world.add("ns/s", 80, loadBalancerIP=wish)
+    lab.reconcile()
+    assert lab.world.addresses == {"ns/first": lab.pool[0], "ns/s": wish}
+    lab.restart()
+    lab.reconcile()
+    assert lab.world.patches == ["ns/first", "ns/s"]
+    lab.world.services["ns/s"]["spec"]["loadBalancerIP"] = lab.pool[8]
+    lab.reconcile()
+    assert lab.world.address("ns/s") == lab.pool[8]
+    assert lab.held == {lab.pool[0], lab.pool[8]}
+
+
+def test_a_service_that_asks_for_what_nobody_has_stays_pending(lab: Lab) -> None:
+    lab.world.add("ns/s", 80)
+    lab.reconcile()
+    lab.world.services["ns/s"]["spec"]["loadBalancerIP"] = "192.0.2.1"
+    for _ in range(2):
+        lab.reconcile()
+        assert lab.world.address("ns/s") is None
+    assert lab.world.patches == ["ns/s", "ns/s"], "told once"
+    assert lab.held == set()
+    del lab.world.services["ns/s"]["spec"]["loadBalancerIP"]
+    lab.reconcile()
+    assert lab.world.address("ns/s") == lab.pool[0]
+
+
+def test_a_host_name_stands_in_for_the_address(lab: Lab) -> None:
+    lab.world.add("ns/s", 80, loadBalancerIP=lab.pool[3])
+    annotations = lab.world.services["ns/s"]["metadata"]["annotations"] = {}
+    annotations["lab/host-name"] = "s.lab.test"
+    lab.reconcile()
+    lab.restart()
+    lab.reconcile()
+    status = lab.world.services["ns/s"]["status"]["loadBalancer"]
+    assert status == {"ingress": [{"hostname": "s.lab.test"}]}
+    assert lab.held == {lab.pool[3]}
+    assert lab.world.patches == ["ns/s"]
+    del annotations["lab/host-name"]
+    lab.reconcile()
+    assert lab.world.addresses == {"ns/s": lab.pool[3]}
+
+
 def test_the_node_gets_back_an_address_that_it_lost(lab: Lab) -> None:
     lab.world.add("ns/s", 80)
     lab.reconcile()
