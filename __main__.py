@@ -12,6 +12,7 @@ from components import (
     Bookinfo,
     ClusterLink,
     EgressPolicy,
+    GlobalServices,
     IstioCluster,
     RemoteDns,
     RootCa,
@@ -39,6 +40,10 @@ for first, second in settings.links:
     link = ClusterLink(names.link_name(first, second), args)
     for name, zone in link.zones.items():
         zones[name].update(zone)
+
+for name in settings.clusters:
+    if global_services := arguments.global_services(settings, name, clusters):
+        zones[name].update(GlobalServices(f"{name}-global", global_services).zones)
 
 for name, cluster in settings.clusters.items():
     addresses = {peer: clusters[peer].ingress_addresses for peer in cluster.peers}

@@ -13,6 +13,8 @@ from components import IstioCluster, certificates, cluster_ca
 from components.certificates import CaCerts
 from components.cluster_link import ClusterLinkArgs
 from components.dns_layouts import CAPTURE
+from components.global_services import Member, of
+from components.global_zone import GlobalServicesArgs
 from components.istio_cluster import IstioClusterArgs
 from components.kubectl import Access
 from components.remote_dns import RemoteDnsArgs
@@ -75,6 +77,47 @@ def cluster_link(settings: Settings, first: IstioCluster, second: IstioCluster) 
     """Return the arguments of one `ClusterLink`."""
     return {
         "clusters": (first, second),
+        "dummy_address": settings.remote_dns.address,
+        "dummy_address6": settings.remote_dns.address6,
+        "caller_identity": settings.caller_identity,
+    }
+
+
+def global_services(
+    settings: Settings, name: str, clusters: Mapping[str, IstioCluster]
+) -> GlobalServicesArgs | None:
+    """Return the arguments of one cluster's `GlobalServices`.
+
+    Args:
+        settings: the settings.
+        name: the cluster that calls.
+        clusters: all clusters.
+
+    Returns:
+        None when there is no global service that it may call.
+    """
+    source = settings.clusters[name]
+    members: list[Member] = []
+    for member in sorted((name, *source.peers)):
+        cluster = clusters[member]
+        # Its own load balancer may not be there for the pods behind it.
+        inside = cluster.ingress_cluster_ip.apply(lambda address: [address])
+        members.append(
+            {
+                "cluster": member,
+                "addresses": inside if member == name else cluster.ingress_addresses,
+                "port": cluster.link_port if member == name else cluster.ingress_port,
+                "spiffe_id": cluster.ingress_spiffe_id,
+                "locality": settings.clusters[member].locality,
+                "exposes": cluster.exposes,
+            }
+        )
+    if not of(name, source.locality, members):
+        return None
+    return {
+        "source": clusters[name],
+        "locality": source.locality,
+        "members": members,
         "dummy_address": settings.remote_dns.address,
         "dummy_address6": settings.remote_dns.address6,
         "caller_identity": settings.caller_identity,

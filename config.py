@@ -19,6 +19,7 @@ import pulumi
 import config_addresses
 import config_bookinfo
 import config_exposes
+import config_global
 import config_ingress
 import config_ports
 import config_remote_dns
@@ -118,6 +119,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     top.finish()
     _check_across(clusters, problems)
     config_ingress.check(clusters, problems)
+    config_global.check(clusters, problems)
     clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
@@ -224,6 +226,7 @@ def _cluster(
         cacerts=cacerts,
         ingress=config_ingress.parse(section.section("ingress"), link_port),
         network_policy=_namespaces(section, "networkPolicy"),
+        locality=config_global.locality(section),
     )
     if cluster.link_port in cluster.http_ports:
         section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")

@@ -56,6 +56,10 @@ class Exposed:
     """Names of the clusters that may call it, sorted; by default every linked one."""
     policy: Policy | None
     """None: the defaults."""
+    is_global: bool = False
+    """Whether it is part of a global service."""
+    weight: int | None = None
+    """Its share of the calls to that; None: they go to the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Cluster:
     ingress: Ingress
     network_policy: tuple[str, ...]
     """Namespaces whose pods must not call remote ingress gateways themselves."""
+    locality: str = ""
+    """`region` or `region/zone`; empty: unknown, so that all other clusters are equally far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pulumi import Input, Output, ResourceOptions
 from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposed import ExposedService, by_service
+from .exposed import ExposedService, by_service, described
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
@@ -108,6 +108,8 @@ class IstioCluster(pulumi.ComponentResource):
     """IP addresses or host names by which peers reach the ingress gateway."""
     ingress_port: int
     """The port that they dial there: the link port, unless there is something in between."""
+    ingress_cluster_ip: Output[str]
+    """Its address inside the cluster, at the link port."""
     ingress_spiffe_id: Output[str]
     """The identity that the ingress gateway proves to callers."""
     egress_spiffe_id: Output[str]
@@ -160,6 +162,7 @@ class IstioCluster(pulumi.ComponentResource):
         domain = args["trust_domain"]
         self.ingress_addresses = self._ingress_addresses(ingress)
         self.ingress_port = to_ingress["port"]
+        self.ingress_cluster_ip = ingress.resources.apply(_cluster_ip)
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(self.outputs())
@@ -171,7 +174,7 @@ class IstioCluster(pulumi.ComponentResource):
             "ingressPort": self.ingress_port,
             "ingressSpiffeId": self.ingress_spiffe_id,
             "egressSpiffeId": self.egress_spiffe_id,
-            "exposes": [dict(item) for item in self.exposes],
+            "exposes": [described(item) for item in self.exposes],
             "trust": self.trust,
         }
 
@@ -311,7 +314,14 @@ class IstioCluster(pulumi.ComponentResource):
             return custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, options)
 
         told = self._args["caller_identity"]
-        spec = exposure.policy(cluster, port, peers, self.exposes, caller_identity=told)
+        spec = exposure.policy(
+            cluster,
+            port,
+            peers,
+            self.exposes,
+            caller_identity=told,
+            trust_domain=self._args["trust_domain"],
+        )
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
         spec = exposure.gateway(cluster, port, self.exposes, peers)
@@ -329,5 +339,14 @@ class IstioCluster(pulumi.ComponentResource):
 
 def _service_id(resources: Sequence[Any] | None) -> Output[str]:
     """Return the id of the Service among a chart's resources."""
-    (service,) = (item for item in resources or () if isinstance(item, k8s.core.v1.Service))
-    return service.id
+    return _service(resources).id
+
+
+def _cluster_ip(resources: Sequence[Any] | None) -> Output[str]:
+    """Return the address inside the cluster of the Service among a chart's resources."""
+    return _service(resources).spec.apply(lambda spec: spec.cluster_ip)
+
+
+def _service(resources: Sequence[Any] | None) -> k8s.core.v1.Service:
+    (found,) = (item for item in resources or () if isinstance(item, k8s.core.v1.Service))
+    return found

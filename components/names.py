@@ -12,6 +12,9 @@ import ipaddress
 SUFFIX = "remote"
 """Top-level zone of all host names and trust domains (the seed's common DNS suffix)."""
 
+GLOBAL = "global"
+"""Stands for a cluster's name in the names of services that several clusters offer together."""
+
 SYSTEM_NAMESPACE = "istio-system"
 GATEWAY_NAMESPACE = "istio-gateways"
 """The gateways' own: a policy without selector in istio-system is mesh-wide."""
@@ -59,6 +62,11 @@ def local_host(service: str, namespace: str) -> str:
 def ingress_host(cluster: str) -> str:
     """Return the mesh-internal name of a cluster's ingress gateway (never resolved by DNS)."""
     return f"ingress.{cluster}.{SUFFIX}"
+
+
+def global_ingress_host(service: str, namespace: str, port: int) -> str:
+    """Return the mesh-internal name of all ingress gateways that lead to one global service."""
+    return f"{port_label(service, namespace, port, GLOBAL)}.{ingress_host(GLOBAL)}"
 
 
 def link_sni(cluster: str) -> str:

@@ -34,6 +34,7 @@ CHART = "kubernetes:helm.sh/v4:Chart"
 SERVICE = "kubernetes:core/v1:Service"
 SECRET = "kubernetes:core/v1:Secret"
 DNS_CLUSTER_IP = "10.96.7.7"
+GATEWAY_CLUSTER_IP = "10.96.8.8"
 UNKNOWN = rpc.UNKNOWN
 
 
@@ -262,7 +263,8 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
     def _add_chart_resources(self, request: Any, response: Any) -> None:
         """Answer `resources` like the Chart's remote constructor: references, here to a Service."""
         urn = self.make_urn(response.urn, SERVICE, f"{request.name}:service")
-        state = {"metadata": {"name": request.name}}
+        spec = {"clusterIP": GATEWAY_CLUSTER_IP}
+        state = {"metadata": {"name": request.name}, "spec": spec}
         self.resources[urn] = self.ResourceRegistration(urn, "id", state)
         reference = {rpc._special_sig_key: rpc._special_resource_sig, "urn": urn, "id": "id"}
         response.object.update({"resources": [f"{urn}-not-a-service", reference]})
