@@ -344,7 +344,7 @@ def _service_id(resources: Sequence[Any] | None) -> Output[str]:
 
 def _cluster_ip(resources: Sequence[Any] | None) -> Output[str]:
     """Return the address inside the cluster of the Service among a chart's resources."""
-    return _service(resources).spec.apply(lambda spec: spec.cluster_ip)
+    return _service(resources).spec.apply(lambda spec: spec.cluster_ip or "")
 
 
 def _service(resources: Sequence[Any] | None) -> k8s.core.v1.Service:
