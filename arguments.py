@@ -110,6 +110,7 @@ def global_services(
                 "spiffe_id": cluster.ingress_spiffe_id,
                 "locality": settings.clusters[member].locality,
                 "exposes": cluster.exposes,
+                "ready": cluster.exposures,
             }
         )
     if not of(name, source.locality, members):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from pulumi import Input
+from pulumi import Input, Resource
 
 from . import names, service_policy
 from .direction import is_ip
@@ -29,11 +29,9 @@ _NEAR = [f"istio-multicluster/near-{rank}" for rank in (SAME_REGION, SAME_ZONE, 
 UNSERVED = "x-remote-unserved"
 """Response header by which a member's ingress gateway says that the service has seen nothing."""
 
-# Neither value can come from the service: they are the words of Envoy for its own answers.
-_NOBODY_THERE = (
-    "response.code_details == 'no_healthy_upstream' || response.code_details.startsWith("
-    "'upstream_reset_before_response_started{remote_connection_failure')"
-)
+# Envoy's flags UH (no pod is there), UF (no connection came to be), and UF after its own retries.
+# They are never those of a service's answer. Istio refuses a header value with parentheses in it.
+_NOBODY_THERE = "response.flags in [2, 32, 32800]"
 
 _PORT = {"number": names.DEFAULT_LINK_PORT, "name": "http-link", "protocol": "HTTP"}
 
@@ -53,6 +51,8 @@ class Member(TypedDict):
     """`region` or `region/zone`; empty: unknown."""
     exposes: Sequence[ExposedService]
     """What it exposes, global or not."""
+    ready: Sequence[Resource]
+    """What has to be there before it is called; empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

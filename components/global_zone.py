@@ -102,7 +102,14 @@ class GlobalServices(pulumi.ComponentResource):
             def rule(known: dict[str, Any], service: GlobalService = service) -> dict[str, Any]:
                 return global_services.rule(service, known["identities"])
 
-            self._put("ServiceEntry", suffix, found.apply(entry))
+            # A member that does not take the calls yet answers 403, and none goes to the next.
+            callable_now = [
+                resource
+                for member in args["members"]
+                if member["cluster"] in {place.cluster for place in service.places}
+                for resource in member["ready"]
+            ]
+            self._put("ServiceEntry", suffix, found.apply(entry), *callable_now)
             rules.append(self._put("DestinationRule", suffix, found.apply(rule)))
         spec = direction.zone_entry(names.GLOBAL, exposes, answered)
         self._put("ServiceEntry", "services", spec)

@@ -96,6 +96,8 @@ class IstioCluster(pulumi.ComponentResource):
     """The cluster's link port."""
     exposes: Sequence[ExposedService]
     """What the cluster exposes."""
+    exposures: list[pulumi.Resource]
+    """The objects by which it does."""
     dns_capture: bool
     """Whether its sidecars answer for the linked zones."""
     control_plane: pulumi.Resource
@@ -157,7 +159,7 @@ class IstioCluster(pulumi.ComponentResource):
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
         self._gateway(names.EGRESS, egress_service, False, after_istiod)
         self._strict_mtls()
-        self._exposures(after_istiod)
+        self.exposures = self._exposures(after_istiod)
 
         domain = args["trust_domain"]
         self.ingress_addresses = self._ingress_addresses(ingress)
@@ -303,7 +305,7 @@ class IstioCluster(pulumi.ComponentResource):
             self._options(self.control_plane),
         )
 
-    def _exposures(self, after: Sequence[pulumi.Resource]) -> None:
+    def _exposures(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         cluster, port, peers = self.cluster_name, self.link_port, self._args["peers"]
 
         def put(
@@ -325,16 +327,18 @@ class IstioCluster(pulumi.ComponentResource):
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
         spec = exposure.gateway(cluster, port, self.exposes, peers)
-        put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
+        gateway = put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
+        made = [policy, gateway]
         for item in streams.of(self.exposes):
             of = f"{item['service']}.{item['namespace']}.{item['port']}"
             spec = streams.arrival(cluster, exposure.EXPOSED_GATEWAY, item)
-            put("VirtualService", f"expose-{of}", of, spec, policy)
+            made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
         http = [item for item in self.exposes if item["protocol"] not in streams.PROTOCOLS]
         for (namespace, service), ports in by_service(http).items():
             spec = exposure.virtual_service(cluster, ports, caller_identity=told)
             suffix = f"expose-{service}.{namespace}"
-            put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
+            made.append(put("VirtualService", suffix, f"{service}.{namespace}", spec, policy))
+        return made
 
 
 def _service_id(resources: Sequence[Any] | None) -> Output[str]:

@@ -26,10 +26,12 @@ def spellings() -> set[str]:
     found = {"", "*", "global", "svc.global.remote", "svc.global.remote:8080"}
     for name, zone in product(HOSTS, ZONES):
         host = f"{name}.{zone}"
-        for port in (1, 80, 8080, 9090, PORT):
+        if zone not in ("svc.a.remote", "svc.global.remote"):
+            found |= {f"{host}:8080", f"{host}:80"}
+            continue
+        for port in (80, 8080, 9090):
             found |= {f"{host}:{port}", f"{host.upper()}:{port}", f"{host}.:{port}"}
-            found |= {f"{host}:1:{port}", f"{host}:{port}:{port}", f"{host}:0{port}"}
-            found |= {f"x{host}:{port}", f"x.{host}:{port}", f"{host}:{port} ", f"u@{host}:{port}"}
+            found |= {f"{host}:1:{port}", f"{host}:0{port}", f"x{host}:{port}", f"x.{host}:{port}"}
         found |= {host, f"{host}.", f"{host}:", host.replace(".", "x")}
     return found
 
@@ -69,7 +71,7 @@ PLAIN = "plain.shop.svc.a.remote:9090"
 def test_peers_reach_by_the_global_name_what_they_reach_by_the_clusters_own(
     allow: tuple[str, ...], told: bool
 ) -> None:
-    for other in subsets("bcd"):
+    for other in ((), ("b",), ("c", "d")):
         found = policy(services(allow, other), told=told)
         for peer, domain in DOMAINS.items():
             web = {WEB.format("a"), WEB.format("global"), PLAIN} if peer in allow else set()

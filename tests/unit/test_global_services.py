@@ -29,6 +29,7 @@ def member(name: str, *exposes: ExposedService, **further: Any) -> Member:
         "spiffe_id": f"spiffe://{name}.remote/ns/istio-gateways/sa/istio-ingressgateway",
         "locality": "",
         "exposes": exposes,
+        "ready": [],
     }
     found.update(further)  # type: ignore[typeddict-item]
     return found
@@ -186,7 +187,7 @@ def test_a_policy_of_the_service_is_kept_by_whom_it_is_for() -> None:
     assert "timeout" not in rest
     assert gateway["retries"] == {
         "attempts": 4,
-        "retryOn": "503",
+        "retryOn": "503,connect-failure,refused-stream,retriable-headers",
         "perTryTimeout": "1s",
         "retryRemoteLocalities": True,
     }
@@ -221,7 +222,9 @@ def test_a_member_takes_both_names_of_a_global_service_and_says_when_nobody_is_t
         "web.shop.svc.b.remote:8080", "web.shop.svc.global.remote:8080",
         "web.shop.svc.global.remote:9090",
     )] == [True, False, False, False, True, False]  # fmt: skip
-    assert "x-remote-unserved" in shared["headers"]["response"]["set"]
+    said = shared["headers"]["response"]
+    assert said["set"].keys() == {"x-remote-unserved"}
+    assert said["remove"] == ["x-remote-unserved"], "the service cannot say it"
     assert len(own["match"]) == 1
     assert "headers" not in own
     servers = exposure.gateway("b", 15443, ports, {})["servers"]
@@ -298,6 +301,15 @@ def test_the_program_hands_on_what_a_member_is(program: ProgramRunner) -> None:
     exported = run.exports["clusters"]["a"]["exposes"]
     assert exported[0]["global"] is True
     assert not set(exported[0]) & {"weight", "is_global"}
+
+
+def test_a_member_takes_calls_before_anybody_is_sent_there(program: ProgramRunner) -> None:
+    run = program(stack("abc", a={"exposes": [GLOBAL]}, b={"exposes": [GLOBAL]}))
+    for source in "abc":
+        after = run[f"ServiceEntry {source}-global-web.shop.8080"].depends_on
+        for member in "ab":
+            wanted = {"expose-web.shop", "exposed-services", "link-policy"}
+            assert {f"{member}-{name}" for name in wanted} <= after
 
 
 def test_a_stack_without_global_services_says_nothing_of_them(program: ProgramRunner) -> None:
