@@ -224,6 +224,8 @@ def test_a_member_takes_both_names_of_a_global_service_and_says_when_nobody_is_t
     )] == [True, False, False, False, True, False]  # fmt: skip
     said = shared["headers"]["response"]
     assert said["set"].keys() == {"x-remote-unserved"}
+    expression = said["set"]["x-remote-unserved"].removeprefix("%CEL(").removesuffix(")%")
+    assert not re.search(r'[()"%]', expression), "Istio's validation refuses these inside"
     assert said["remove"] == ["x-remote-unserved"], "the service cannot say it"
     assert len(own["match"]) == 1
     assert "headers" not in own
