@@ -8,6 +8,7 @@ import pulumi
 import arguments
 import config
 import providers
+import unreachable
 from components import (
     Bookinfo,
     ClusterLink,
@@ -21,6 +22,7 @@ from components import (
 
 settings = config.load(pulumi.Config(), Path.cwd())
 
+unreachable.leave_alone({name: c.context for name, c in settings.clusters.items() if c.unreachable})
 cacerts = arguments.cacerts(settings)
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
@@ -30,7 +32,9 @@ guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts
 clusters = {}
 for name, cluster in settings.clusters.items():
     args = arguments.istio_cluster(settings, name, cacerts[name], guard)
-    provider = providers.make(name, settings.kubeconfig, cluster.context)
+    provider = providers.make(
+        name, settings.kubeconfig, cluster.context, unreachable=cluster.unreachable
+    )
     clusters[name] = IstioCluster(name, args, provider)
 
 zones = {name: {} for name in clusters}

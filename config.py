@@ -25,7 +25,7 @@ import config_root_ca
 from components import dns_layouts, names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Istio, Settings
+from settings import CaCerts, Cluster, Istio, RootCa, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
@@ -116,6 +116,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     bookinfo = config_bookinfo.parse(top.section("bookinfo"), clusters)
     top.finish()
     _check_across(clusters, problems)
+    _check_root_cluster(clusters, root_ca.root_ca, problems)
     clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
@@ -219,6 +220,7 @@ def _cluster(
         exposes=config_exposes.parse(section, peers),
         peers=peers,
         cacerts=cacerts,
+        unreachable=section.flag("unreachable"),
         network_policy=_namespaces(section, "networkPolicy"),
     )
     if cluster.link_port in cluster.http_ports:
@@ -280,3 +282,15 @@ def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:
             f"{cluster.context!r} is another cluster's too",
             "each cluster needs a context of its own",
         )
+
+
+def _check_root_cluster(
+    clusters: Mapping[str, Cluster], root_ca: RootCa | None, problems: Problems
+) -> None:
+    for cluster in clusters.values():
+        if cluster.unreachable and root_ca and cluster.context == root_ca.context:
+            problems.add(
+                f"clusters.{cluster.name}.unreachable",
+                "it is the root cluster too, and the cluster CAs are read from there",
+                "wait until it is back",
+            )

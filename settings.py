@@ -86,6 +86,8 @@ class Cluster:
     peers: tuple[str, ...]
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts | None
+    unreachable: bool
+    """It does not answer for now: what the state has of it stays as it is."""
     network_policy: tuple[str, ...]
     """Namespaces whose pods must not call remote ingress gateways themselves."""
 

@@ -13,6 +13,7 @@ from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
 from .exposed import ExposedService, by_service
+from .gateway_chart import GatewayChart
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
 from .revocation import Revocation
@@ -150,7 +151,7 @@ class IstioCluster(pulumi.ComponentResource):
         self._exposures(after_istiod)
 
         domain = args["trust_domain"]
-        self.ingress_addresses = ingress.resources.apply(_load_balancer_addresses)
+        self.ingress_addresses = ingress.addresses
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(self.outputs())
@@ -251,7 +252,7 @@ class IstioCluster(pulumi.ComponentResource):
         service: dict[str, Any],
         secrets: bool,
         after: Sequence[pulumi.Resource],
-    ) -> k8s.helm.v4.Chart:
+    ) -> GatewayChart:
         istio = self._args["istio"]
         values = charts.gateway_values(
             istio["gateway_values"],
@@ -260,13 +261,17 @@ class IstioCluster(pulumi.ComponentResource):
             secrets=secrets,
             revocation=self._args["revocation"] or "",
         )
-        return k8s.helm.v4.Chart(
+        return GatewayChart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
-            name=release,
-            namespace=names.GATEWAY_NAMESPACE,
-            values=values,
-            **charts.location(istio["repository"], "gateway", istio["version"]),
-            opts=self._options(*after),
+            {
+                "release": release,
+                "namespace": names.GATEWAY_NAMESPACE,
+                "location": charts.location(istio["repository"], "gateway", istio["version"]),
+                "values": values,
+                "after": after,
+            },
+            self.provider,
+            self._options(*after),
         )
 
     def _strict_mtls(self) -> None:
@@ -303,16 +308,3 @@ class IstioCluster(pulumi.ComponentResource):
             spec = exposure.virtual_service(cluster, ports, caller_identity=told)
             suffix = f"expose-{service}.{namespace}"
             put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
-
-
-def _load_balancer_addresses(resources: Sequence[Any] | None) -> Output[list[str]]:
-    """Return the addresses in the status of the Service among a chart's resources."""
-    services = [item for item in resources or () if isinstance(item, k8s.core.v1.Service)]
-
-    def addresses(status: Any) -> list[str]:
-        ingress = (status and status.load_balancer and status.load_balancer.ingress) or []
-        return [entry.ip or entry.hostname for entry in ingress]
-
-    if not services:
-        return Output.from_input([])
-    return services[0].status.apply(addresses)
