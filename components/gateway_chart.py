@@ -13,16 +13,21 @@ from pulumi import InvokeOptions, Output, ResourceOptions
 
 from . import charts
 
-_KINDS: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
-    ("apps/v1", "DaemonSet"): k8s.apps.v1.DaemonSet,
-    ("apps/v1", "Deployment"): k8s.apps.v1.Deployment,
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): k8s.autoscaling.v2.HorizontalPodAutoscaler,
-    ("networking.k8s.io/v1", "NetworkPolicy"): k8s.networking.v1.NetworkPolicy,
-    ("policy/v1", "PodDisruptionBudget"): k8s.policy.v1.PodDisruptionBudget,
-    ("rbac.authorization.k8s.io/v1", "Role"): k8s.rbac.v1.Role,
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"): k8s.rbac.v1.RoleBinding,
-    ("v1", "Service"): k8s.core.v1.Service,
-    ("v1", "ServiceAccount"): k8s.core.v1.ServiceAccount,
+_Make = Callable[..., pulumi.CustomResource]
+
+# Looked up when they are needed: a module of the SDK takes long to import.
+_KINDS: Mapping[tuple[str, str], Callable[[], _Make]] = {
+    ("apps/v1", "DaemonSet"): lambda: k8s.apps.v1.DaemonSet,
+    ("apps/v1", "Deployment"): lambda: k8s.apps.v1.Deployment,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): lambda: (
+        k8s.autoscaling.v2.HorizontalPodAutoscaler
+    ),
+    ("networking.k8s.io/v1", "NetworkPolicy"): lambda: k8s.networking.v1.NetworkPolicy,
+    ("policy/v1", "PodDisruptionBudget"): lambda: k8s.policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "Role"): lambda: k8s.rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): lambda: k8s.rbac.v1.RoleBinding,
+    ("v1", "Service"): lambda: k8s.core.v1.Service,
+    ("v1", "ServiceAccount"): lambda: k8s.core.v1.ServiceAccount,
 }
 """All that the chart can hold."""
 
@@ -90,7 +95,7 @@ class GatewayChart(pulumi.ComponentResource):
             raise pulumi.RunError(f"{self._name}: the chart holds an unknown object, {kind}")
         metadata = item["metadata"]
         fields = {_snake(key): value for key, value in item.items() if key not in _TYPE}
-        return _KINDS[kind](
+        return _KINDS[kind]()(
             f"{self._name}:{metadata['namespace']}/{metadata['name']}",
             **fields,
             opts=ResourceOptions(parent=self, provider=self._provider, depends_on=self._after),

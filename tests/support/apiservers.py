@@ -7,13 +7,15 @@ and Helm wait for.
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import secrets
 import signal
 import socket
 import ssl
 import subprocess
-import urllib.request
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,14 @@ READY_SECONDS = 120
 COREFILE = ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n"
 
 
+class RefusedError(OSError):
+    """An API server has refused a request."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+
+
 @dataclass
 class ApiServer:
     """One cluster: its API, and the process behind it."""
@@ -37,6 +47,8 @@ class ApiServer:
     port: int
     token: str
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _connection: http.client.HTTPSConnection | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def context(self) -> str:
@@ -83,16 +95,28 @@ class ApiServer:
         """Make one request; return the answer, as far as it is JSON.
 
         Raises:
-            OSError: it was refused, or nobody answers.
+            RefusedError: the API server refused it.
+            OSError: nobody answers.
         """
-        request = urllib.request.Request(
-            f"https://127.0.0.1:{self.port}{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.token}", "Content-Type": f"application/{kind}"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=10, context=_unverified()) as response:
-            text = response.read().decode()
+        sent = None if body is None else json.dumps(body)
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": f"application/{kind}",
+        }
+        with self._lock:
+            connection = self._connection or http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=10, context=_unverified()
+            )
+            self._connection = None  # unless all goes well
+            try:
+                connection.request(method, path, sent, headers)
+                response = connection.getresponse()
+                text = response.read().decode()
+            except http.client.HTTPException as error:
+                raise OSError(f"{self.name}: {error!r}") from error
+            self._connection = connection
+        if response.status >= 400:
+            raise RefusedError(response.status, text)
         return json.loads(text) if text.startswith("{") else text
 
     def items(self, path: str) -> list[dict[str, Any]]:
@@ -114,6 +138,7 @@ class ApiServers:
 
     def __enter__(self) -> ApiServers:
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._write_kubeconfig()
         client, peer = (f"http://127.0.0.1:{port}" for port in (self._etcd_port, free_port()))
         command = [
             str(self._binaries["etcd"]),
@@ -169,6 +194,7 @@ class ApiServers:
             f"--service-account-key-file={key}",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--endpoint-reconciler-type=none",
+            "--enable-garbage-collector=false",  # or a deletion would wait for it
             # istiod, which would answer its webhooks, never runs.
             "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
         ]
@@ -196,6 +222,16 @@ class ApiServers:
             ],
         }
         self.kubeconfig.write_text(yaml.safe_dump(document))
+
+
+def tools() -> Mapping[str, Path]:
+    """Put Pulumi and kubectl on PATH; return the binaries that API servers are made of."""
+    from rich.console import Console
+
+    from tools import build, env
+
+    os.environ |= dict(env.values())
+    return build.ensure(["kubernetes", "etcd"], Console())
 
 
 def free_port() -> int:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import urllib.error
 from typing import Any
 
-from .apiservers import ApiServer
+from .apiservers import ApiServer, RefusedError
 
 INTERVAL_SECONDS = 1.0
 REVISION = "deployment.kubernetes.io/revision"
 PATCH = "merge-patch+json"
-NAMESPACES = ("istio-system", "istio-gateways")
 
 
 class Controllers:
@@ -50,17 +48,17 @@ class Controllers:
 
 def reconcile(cluster: ApiServer, address: str) -> None:
     """Write what is missing; `address` is that of the ingress gateway."""
-    for namespace in NAMESPACES:
-        for deployment in cluster.items(f"/apis/apps/v1/namespaces/{namespace}/deployments"):
-            if deployment.get("status", {}).get("observedGeneration") != _generation(deployment):
-                _roll_out(cluster, deployment)
-        for service in cluster.items(f"/api/v1/namespaces/{namespace}/services"):
-            at = f"/api/v1/namespaces/{namespace}/services/{service['metadata']['name']}"
-            balanced = service["spec"].get("type") == "LoadBalancer"
-            if balanced and not service.get("status", {}).get("loadBalancer"):
-                _endpoint(cluster, service, address)
-                status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
-                cluster.call("PATCH", f"{at}/status", status, PATCH)
+    for deployment in cluster.items("/apis/apps/v1/deployments"):
+        if deployment.get("status", {}).get("observedGeneration") != _generation(deployment):
+            _roll_out(cluster, deployment)
+    for service in cluster.items("/api/v1/services"):
+        name, namespace = (service["metadata"][key] for key in ("name", "namespace"))
+        balanced = service["spec"].get("type") == "LoadBalancer"
+        if balanced and not service.get("status", {}).get("loadBalancer"):
+            _endpoint(cluster, service, address)
+            status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+            at = f"/api/v1/namespaces/{namespace}/services/{name}/status"
+            cluster.call("PATCH", at, status, PATCH)
 
 
 def _generation(deployment: dict[str, Any]) -> int:
@@ -134,6 +132,6 @@ def _create(cluster: ApiServer, path: str, body: dict[str, Any]) -> None:
     """Create an object unless it is there."""
     try:
         cluster.call("POST", path, body)
-    except urllib.error.HTTPError as error:
-        if error.code != 409:
+    except RefusedError as error:
+        if error.status != 409:
             raise

@@ -49,9 +49,9 @@ class Stack:
         """Preview; return the number of resources by operation."""
         return _by_name(self.stack.preview(on_output=self._say).change_summary)
 
-    def up(self) -> dict[str, int]:
+    def up(self, **options: Any) -> dict[str, int]:
         """Update; return the number of resources by operation."""
-        return _by_name(self.stack.up(on_output=self._say).summary.resource_changes)
+        return _by_name(self.stack.up(on_output=self._say, **options).summary.resource_changes)
 
     def destroy(self) -> None:
         """Destroy all resources."""
