@@ -22,7 +22,7 @@ from components import (
 
 settings = config.load(pulumi.Config(), Path.cwd())
 
-unreachable.leave_alone({name: c.context for name, c in settings.clusters.items() if c.unreachable})
+unreachable.leave_alone(settings.clusters)
 cacerts = arguments.cacerts(settings)
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
@@ -32,9 +32,7 @@ guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts
 clusters = {}
 for name, cluster in settings.clusters.items():
     args = arguments.istio_cluster(settings, name, cacerts[name], guard)
-    provider = providers.make(
-        name, settings.kubeconfig, cluster.context, unreachable=cluster.unreachable
-    )
+    provider = providers.make(name, settings.kubeconfig, cluster.context)
     clusters[name] = IstioCluster(name, args, provider)
 
 zones = {name: {} for name in clusters}

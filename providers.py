@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pulumi_kubernetes as k8s
 
-from unreachable import KUBECONFIG as NOWHERE
 
-
-def make(
-    name: str, kubeconfig: str | None, context: str, *, unreachable: bool = False
-) -> k8s.Provider:
+def make(name: str, kubeconfig: str | None, context: str) -> k8s.Provider:
     """Make the provider of one cluster.
 
     Args:
@@ -17,11 +13,10 @@ def make(
             kubeconfig for the same name is the same cluster, and nothing is replaced.
         kubeconfig: path of the kubeconfig; None: KUBECONFIG, then the default file.
         context: the cluster's context.
-        unreachable: do not try to reach it.
     """
     return k8s.Provider(
         name,
-        kubeconfig=NOWHERE if unreachable else kubeconfig,
+        kubeconfig=kubeconfig,
         context=context,
         cluster_identifier=name,
         # A Secret or ConfigMap that changes is updated: replacing `cacerts` would leave a gap in

@@ -19,17 +19,19 @@ import pulumi
 from pulumi import ResourceOptions, ResourceTransformationArgs, ResourceTransformationResult
 
 from components.kubectl import UNREACHABLE
+from settings import Cluster
 
 KUBECONFIG = json.dumps({"apiVersion": "v1", "kind": "Config"})
 """With this the Kubernetes provider knows without a look that it reaches nothing."""
 
 
-def leave_alone(contexts: Mapping[str, str]) -> None:
-    """From now on leave all resources of these clusters as they are.
+def leave_alone(clusters: Mapping[str, Cluster]) -> None:
+    """From now on leave all resources of the clusters that are away as they are.
 
     Args:
-        contexts: name of each cluster, which is its provider's, to its context.
+        clusters: all clusters, by name, which is that of their provider too.
     """
+    contexts = {name: cluster.context for name, cluster in clusters.items() if cluster.unreachable}
     if not contexts:
         return
     refuse = _refuse_new()
@@ -38,7 +40,8 @@ def leave_alone(contexts: Mapping[str, str]) -> None:
         if not isinstance(args.resource, pulumi.CustomResource):
             return None
         if isinstance(args.resource, pulumi.ProviderResource):
-            return None
+            props = {**args.props, **({"kubeconfig": KUBECONFIG} if args.name in contexts else {})}
+            return ResourceTransformationResult(props, args.opts)
         provider = args.opts.provider
         if provider is not None and provider._name in contexts:
             return ResourceTransformationResult(args.props, _left(args.opts, ["*"], refuse))
