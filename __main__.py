@@ -8,6 +8,7 @@ import pulumi
 import arguments
 import config
 import providers
+import unreachable
 from components import (
     Bookinfo,
     ClusterLink,
@@ -22,6 +23,7 @@ from components import (
 
 settings = config.load(pulumi.Config(), Path.cwd())
 
+unreachable.leave_alone(settings.clusters)
 cacerts = arguments.cacerts(settings)
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)

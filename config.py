@@ -27,7 +27,7 @@ import config_root_ca
 from components import dns_layouts, names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Istio, Settings
+from settings import CaCerts, Cluster, Istio, RootCa, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
@@ -120,6 +120,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     _check_across(clusters, problems)
     config_ingress.check(clusters, problems)
     config_global.check(clusters, problems)
+    _check_root_cluster(clusters, root_ca.root_ca, problems)
     clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
@@ -225,6 +226,7 @@ def _cluster(
         peers=peers,
         cacerts=cacerts,
         ingress=config_ingress.parse(section.section("ingress"), link_port),
+        unreachable=section.flag("unreachable"),
         network_policy=_namespaces(section, "networkPolicy"),
         locality=config_global.locality(section),
     )
@@ -287,3 +289,15 @@ def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:
             f"{cluster.context!r} is another cluster's too",
             "each cluster needs a context of its own",
         )
+
+
+def _check_root_cluster(
+    clusters: Mapping[str, Cluster], root_ca: RootCa | None, problems: Problems
+) -> None:
+    for cluster in clusters.values():
+        if cluster.unreachable and root_ca and cluster.context == root_ca.context:
+            problems.add(
+                f"clusters.{cluster.name}.unreachable",
+                "it is the root cluster too, and the cluster CAs are read from there",
+                "wait until it is back",
+            )

@@ -107,6 +107,8 @@ class Cluster:
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts | None
     ingress: Ingress
+    unreachable: bool
+    """It does not answer for now: what the state has of it stays as it is."""
     network_policy: tuple[str, ...]
     """Namespaces whose pods must not call remote ingress gateways themselves."""
     locality: str = ""

@@ -13,6 +13,7 @@ from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
 from .exposed import ExposedService, by_service, described
+from .gateway_chart import GatewayChart
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
@@ -164,7 +165,7 @@ class IstioCluster(pulumi.ComponentResource):
         domain = args["trust_domain"]
         self.ingress_addresses = self._ingress_addresses(ingress)
         self.ingress_port = to_ingress["port"]
-        self.ingress_cluster_ip = ingress.resources.apply(_cluster_ip)
+        self.ingress_cluster_ip = ingress.cluster_ip
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(self.outputs())
@@ -265,7 +266,7 @@ class IstioCluster(pulumi.ComponentResource):
         service: dict[str, Any],
         secrets: bool,
         after: Sequence[pulumi.Resource],
-    ) -> k8s.helm.v4.Chart:
+    ) -> GatewayChart:
         istio = self._args["istio"]
         values = charts.gateway_values(
             istio["gateway_values"],
@@ -274,23 +275,27 @@ class IstioCluster(pulumi.ComponentResource):
             secrets=secrets,
             revocation=self._args["revocation"] or "",
         )
-        return k8s.helm.v4.Chart(
+        return GatewayChart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
-            name=release,
-            namespace=names.GATEWAY_NAMESPACE,
-            values=values,
-            **charts.location(istio["repository"], "gateway", istio["version"]),
-            opts=self._options(*after),
+            {
+                "release": release,
+                "namespace": names.GATEWAY_NAMESPACE,
+                "location": charts.location(istio["repository"], "gateway", istio["version"]),
+                "values": values,
+                "after": after,
+            },
+            self.provider,
+            self._options(*after),
         )
 
-    def _ingress_addresses(self, ingress: k8s.helm.v4.Chart) -> Output[list[str]]:
+    def _ingress_addresses(self, ingress: GatewayChart) -> Output[list[str]]:
         args = self._args["ingress"]
         if args["addresses"]:
             return Output.from_input(list(args["addresses"]))
         return IngressAddresses(
             f"{self.cluster_name}-ingress-addresses",
             cluster=self.cluster_name,
-            service=ingress.resources.apply(_service_id),
+            service=ingress.service_id,
             wait_seconds=args["wait_seconds"],
             access=self._args["access"],
             opts=ResourceOptions(parent=self),
@@ -339,18 +344,3 @@ class IstioCluster(pulumi.ComponentResource):
             suffix = f"expose-{service}.{namespace}"
             made.append(put("VirtualService", suffix, f"{service}.{namespace}", spec, policy))
         return made
-
-
-def _service_id(resources: Sequence[Any] | None) -> Output[str]:
-    """Return the id of the Service among a chart's resources."""
-    return _service(resources).id
-
-
-def _cluster_ip(resources: Sequence[Any] | None) -> Output[str]:
-    """Return the address inside the cluster of the Service among a chart's resources."""
-    return _service(resources).spec.apply(lambda spec: spec.cluster_ip or "")
-
-
-def _service(resources: Sequence[Any] | None) -> k8s.core.v1.Service:
-    (found,) = (item for item in resources or () if isinstance(item, k8s.core.v1.Service))
-    return found

@@ -56,10 +56,10 @@ class Stack:
         """Preview; return the number of resources by operation."""
         return _by_name(self.stack.preview(on_output=self._say).change_summary)
 
-    def up(self) -> dict[str, int]:
+    def up(self, **options: Any) -> dict[str, int]:
         """Update; return the number of resources by operation."""
         self.steps.clear()
-        done = self.stack.up(on_output=self._say, on_event=self._note)
+        done = self.stack.up(on_output=self._say, on_event=self._note, **options)
         return _by_name(done.summary.resource_changes)
 
     def destroy(self) -> None:
