@@ -21,6 +21,7 @@ import config_bookinfo
 import config_exposes
 import config_global
 import config_ingress
+import config_peers
 import config_ports
 import config_remote_dns
 import config_root_ca
@@ -33,7 +34,9 @@ PROJECT = "istio-multicluster"
 KEYS = (
     "kubeconfig",
     "clusters",
+    "peers",
     "links",
+    "removed",
     "rootCa",
     "callerIdentity",
     "istio",
@@ -104,7 +107,9 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     top = Section(raw, "", problems)
     kubeconfig = _kubeconfig(top, directory, environ, problems)
     sections = _cluster_sections(top)
-    links = _links(top.take("links"), sorted(sections), problems)
+    peers = config_peers.parse(top.section("peers"), sections)
+    links = _links(top.take("links"), sorted(sections), sorted(peers), problems)
+    removed = config_peers.removed(top, sections)
     root_ca = config_root_ca.parse(
         top.section("rootCa"), sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
     )
@@ -127,6 +132,8 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         kubeconfig=kubeconfig.path,
         clusters=clusters,
         links=links,
+        peers=peers,
+        removed=removed,
         root_ca=root_ca.root_ca,
         warn_days=root_ca.warn_days,
         caller_identity=caller_identity,
@@ -164,9 +171,14 @@ def _cluster_sections(top: Section) -> dict[str, Section]:
     return {name: section.section(name) for name in written}
 
 
-def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[str, str], ...]:
+def _links(
+    value: Any, clusters: list[str], peers: list[str], problems: Problems
+) -> tuple[tuple[str, str], ...]:
     if value is None or value == "all":
-        return tuple(itertools.combinations(clusters, 2))
+        # What clusters of other stacks are linked to among themselves is theirs to say.
+        abroad = [(first, second) for first in clusters for second in peers]
+        pairs = [*itertools.combinations(clusters, 2), *abroad]
+        return tuple(sorted((min(pair), max(pair)) for pair in pairs))
     if not isinstance(value, list):
         problems.add(
             "links", f"{value!r} is not valid", "write `all` or a list of pairs `- [a, b]`"
@@ -182,9 +194,13 @@ def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[s
         ):
             problems.add(path, f"{pair!r} is not a pair", "name two clusters: `- [a, b]`")
             continue
-        for name in (name for name in dict.fromkeys(pair) if name not in clusters):
-            known = ", ".join(clusters)
+        both = [*clusters, *peers]
+        for name in (name for name in dict.fromkeys(pair) if name not in both):
+            known = ", ".join(both)
             problems.add(path, f"there is no cluster {name!r}", f"use two of: {known}")
+        if all(name in peers for name in pair):
+            what = f"links {pair[0]!r} and {pair[1]!r}, both of other stacks"
+            problems.add(path, what, "name at least one of `clusters`")
         if pair[0] == pair[1]:
             problems.add(path, f"links {pair[0]!r} to itself", "name two different clusters")
         first, second = sorted(pair)

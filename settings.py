@@ -198,6 +198,11 @@ class Settings:
     kubeconfig: str | None
     clusters: Mapping[str, Cluster]
     links: tuple[tuple[str, str], ...]
+    """Pairs of `clusters`, or of one of them and one of `peers`; sorted."""
+    peers: Mapping[str, str]
+    """Clusters of other stacks: name to stack."""
+    removed: tuple[str, ...]
+    """Clusters that may be destroyed though others import from them."""
     root_ca: RootCa | None
     """None: the user brings certificates (`Cluster.cacerts`), or there is no link."""
     warn_days: int
