@@ -12,7 +12,6 @@ from . import names
 from .exposed import ExposedService
 from .service_policy import Policy
 
-
 NEEDED = {"service", "namespace", "port", "protocol", "address", "allow"}
 """What every exposed port has."""
 
