@@ -90,6 +90,11 @@ class Stack:
         """Return the stack's outputs."""
         return {name: output.value for name, output in self.stack.outputs().items()}
 
+    def resources(self) -> int:
+        """Return the number of resources in the state, the stack itself included."""
+        deployment = self.stack.export_stack().deployment or {}
+        return len(deployment.get("resources") or ())
+
     def state(self) -> str:
         """Return everything that the backend has of the stack, older versions included.
 
