@@ -7,6 +7,7 @@ import pulumi
 import arguments
 import config
 import providers
+import root_stack
 import stack_peers
 from components import (
     Bookinfo,
@@ -20,7 +21,7 @@ from components import (
     trust_phase,
 )
 
-settings = config.load(pulumi.Config(), Path.cwd())
+settings = root_stack.with_cacerts(config.load(pulumi.Config(), Path.cwd()))
 peers = stack_peers.read(settings)
 
 cacerts, further = arguments.cacerts(settings), []
@@ -28,6 +29,7 @@ if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
     further.append(root_ca := RootCa("root-ca", arguments.root_ca(settings), provider))
     cacerts = root_ca.cacerts
+    root_stack.export(settings.root_ca, cacerts)
 guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts, peers.found))
 
 clusters = {}

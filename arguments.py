@@ -36,14 +36,17 @@ def root_ca(settings: Settings) -> RootCaArgs:
     assert settings.root_ca
     args: dict[str, Any] = asdict(settings.root_ca)
     args["access"] = access(settings, args.pop("context"))
-    return {**args, "clusters": [*settings.clusters]}  # type: ignore[typeddict-item]
+    clusters = [*settings.clusters, *settings.root_ca.clusters]
+    return {**args, "clusters": clusters}  # type: ignore[typeddict-item]
 
 
 def cacerts(settings: Settings) -> dict[str, CaCerts | None]:
     """Return the cluster CAs that the user brings."""
     brought = {name: cluster.cacerts for name, cluster in settings.clusters.items()}
     return {
-        name: CaCerts(**{**asdict(files), "ca_key": pulumi.Output.secret(files.ca_key)})
+        name: CaCerts(  # type: ignore[typeddict-item]
+            **{**asdict(files), "ca_key": pulumi.Output.secret(files.ca_key)}
+        )
         if files
         else None
         for name, files in brought.items()
@@ -75,7 +78,9 @@ def trust_phase(
     uses = {name: revocation(settings, name) is not None for name in settings.clusters}
     args: TrustPhaseArgs = {
         "wanted": {
-            name: cluster_ca.trust(ca, revocation=uses[name]) for name, ca in cas.items() if ca
+            name: cluster_ca.trust(ca, revocation=uses[name])
+            for name, ca in cas.items()
+            if ca and name in uses
         },
         "peers": {
             name: [peer for peer in cluster.peers if peer in settings.clusters]
@@ -210,7 +215,8 @@ def istio_cluster(
         peers: linked clusters of other stacks.
     """
     cluster = settings.clusters[name]
-    domains = {other: its.trust_domain for other, its in {**peers, **settings.clusters}.items()}
+    domains = {peer: its.trust_domain for peer, its in peers.items()}
+    domains |= {peer: its.trust_domain for peer, its in settings.clusters.items()}
     return {
         "access": access(settings, cluster.context),
         "istio": asdict(settings.istio),  # type: ignore[typeddict-item]

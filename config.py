@@ -106,12 +106,13 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     problems = Problems()
     top = Section(raw, "", problems)
     kubeconfig = _kubeconfig(top, directory, environ, problems)
-    sections = _cluster_sections(top)
+    root_section = top.section("rootCa")
+    sections = _cluster_sections(top, required="clusters" not in root_section.keys())  # noqa: SIM118
     peers = config_peers.parse(top.section("peers"), sections)
     links = _links(top.take("links"), sorted(sections), sorted(peers), problems)
     removed = config_peers.removed(top, sections)
     root_ca = config_root_ca.parse(
-        top.section("rootCa"), sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
+        root_section, sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
     )
     clusters = {
         name: _cluster(name, section, links, kubeconfig, root_ca.cacerts.get(name))
@@ -135,6 +136,7 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         peers=peers,
         removed=removed,
         root_ca=root_ca.root_ca,
+        root_stack=root_ca.stack,
         warn_days=root_ca.warn_days,
         caller_identity=caller_identity,
         istio=istio,
@@ -154,10 +156,10 @@ def _kubeconfig(
         return Kubeconfig(path or None, None)
 
 
-def _cluster_sections(top: Section) -> dict[str, Section]:
+def _cluster_sections(top: Section, *, required: bool) -> dict[str, Section]:
     section = top.section("clusters")
     written = section.keys()
-    if not written:
+    if not written and required:
         top.bad("clusters", "is empty", "name at least one cluster, each with its kube `context`")
     for name in written:
         if not DNS_LABEL.fullmatch(name):

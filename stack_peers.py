@@ -1,14 +1,9 @@
-"""Reads what other stacks export of linked clusters that are theirs. Never asks a cluster.
-
-The objects of a link depend on what its target exposes, so the outputs have to be there before any
-resource is made: they are asked for at once, and not as an `Output` of a `StackReference`.
-"""
+"""Linked clusters of other stacks: read from what those stacks export, and guarded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 
@@ -16,35 +11,10 @@ import arguments
 import config
 from components import IstioCluster
 from components.importers import Importers
-from components.peer import Peer, UnreadableError, of_outputs, whole
+from components.peer import Peer, UnreadableError, of_outputs
 from config_parser import Problems
 from settings import Settings
-
-READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
-"""The engine's own function behind StackReference."""
-UNKNOWN_STACK = "unknown stack"
-"""What every backend says of a stack that is not there."""
-
-
-class ReferenceError(Exception):  # noqa: A001 - the standard term; Python's own is of weak references
-    """A stack cannot be read; the message is the backend's reason."""
-
-
-def outputs_of(stack: str) -> Mapping[str, Any] | None:
-    """Return a stack's outputs; None when there is no such stack.
-
-    Raises:
-        ReferenceError: it cannot be read.
-    """
-    try:
-        found = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
-    except Exception as error:  # the SDK has no narrower one
-        reason = str(error).rpartition("returned an error: ")[2]
-        if reason.startswith(UNKNOWN_STACK):
-            return None
-        raise ReferenceError(reason) from error
-    outputs: Mapping[str, Any] = whole(found["outputs"])
-    return outputs
+from stack_outputs import ReferenceError, outputs_of
 
 
 @dataclass(frozen=True)

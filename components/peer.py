@@ -81,12 +81,3 @@ def _exposed(item: Mapping[str, Any]) -> ExposedService:
     if policy := item.get("policy"):
         found["policy"] = {key: policy.get(key) for key in Policy.__annotations__}
     return found  # type: ignore[return-value]
-
-
-def whole(value: Any) -> Any:
-    """Return a structure with whole numbers in it: the engine has none but floating ones."""
-    if isinstance(value, Mapping):
-        return {key: whole(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
