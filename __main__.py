@@ -1,11 +1,8 @@
 """Install Istio on every cluster of the stack, link them, and export how to reach them."""
 
-from pathlib import Path
-
 import pulumi
 
 import arguments
-import config
 import providers
 import root_stack
 import stack_peers
@@ -21,7 +18,7 @@ from components import (
     trust_phase,
 )
 
-settings = root_stack.with_cacerts(config.load(pulumi.Config(), Path.cwd()))
+settings = root_stack.load()
 peers = stack_peers.read(settings)
 
 cacerts, further = arguments.cacerts(settings), []
@@ -59,8 +56,8 @@ for name, cluster in settings.clusters.items():
         further.append(EgressPolicy(f"{name}-egress-policy", args, clusters[name].provider))
 
 if settings.bookinfo:
-    bookinfo = Bookinfo("bookinfo", arguments.bookinfo(settings.bookinfo, clusters))
-    further.append(bookinfo)
+    args = arguments.bookinfo(settings.bookinfo, clusters)
+    further.append(bookinfo := Bookinfo("bookinfo", args))
     pulumi.export("bookinfo", bookinfo.url)
 
 pulumi.export("clusters", {name: cluster.outputs() for name, cluster in clusters.items()})

@@ -44,8 +44,8 @@ def cacerts(settings: Settings) -> dict[str, CaCerts | None]:
     """Return the cluster CAs that the user brings."""
     brought = {name: cluster.cacerts for name, cluster in settings.clusters.items()}
     return {
-        name: CaCerts(  # type: ignore[typeddict-item]
-            **{**asdict(files), "ca_key": pulumi.Output.secret(files.ca_key)}
+        name: CaCerts(
+            **{**asdict(files), "ca_key": pulumi.Output.secret(files.ca_key)}  # type: ignore[typeddict-item]
         )
         if files
         else None

@@ -106,13 +106,13 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     problems = Problems()
     top = Section(raw, "", problems)
     kubeconfig = _kubeconfig(top, directory, environ, problems)
-    root_section = top.section("rootCa")
-    sections = _cluster_sections(top, required="clusters" not in root_section.keys())  # noqa: SIM118
+    root_ca_only = "clusters" in (raw.get("rootCa") or ())
+    sections = _cluster_sections(top, required=not root_ca_only)
     peers = config_peers.parse(top.section("peers"), sections)
     links = _links(top.take("links"), sorted(sections), sorted(peers), problems)
     removed = config_peers.removed(top, sections)
     root_ca = config_root_ca.parse(
-        root_section, sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
+        top.section("rootCa"), sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
     )
     clusters = {
         name: _cluster(name, section, links, kubeconfig, root_ca.cacerts.get(name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -26,6 +27,11 @@ def export(root_ca: RootCa, cacerts: Mapping[str, certificates.CaCerts]) -> None
     """Export the cluster CAs of other stacks' clusters, if there are any; the keys are secrets."""
     if root_ca.clusters:
         pulumi.export(OUTPUT, {name: dict(cacerts[name]) for name in root_ca.clusters})
+
+
+def load() -> Settings:
+    """Read the configuration of the current stack, and the cluster CAs that another one issues."""
+    return with_cacerts(config.load(pulumi.Config(), Path.cwd()))
 
 
 def with_cacerts(settings: Settings) -> Settings:
