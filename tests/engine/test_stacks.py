@@ -1,4 +1,4 @@
-"""Three clusters of three owners: a stack, a directory and a kubeconfig for each.
+"""Three clusters of three owners, and a root CA of a fourth: a stack and a kubeconfig for each.
 
 The tests of this file run in their order, each on what the one before has left. Sidecars answer for
 the linked zones, so that no DNS server has to notice anything first.
@@ -22,29 +22,34 @@ from tests.support.stack import Stack
 from tests.support.wait import until
 
 ORG = "organization/istio-multicluster"
+ROOT = "root"
 UNCHANGED = {"same", "read"}
+
+
+def config_of(name: str) -> dict[str, Any]:
+    """Return the stack file of a cluster's owner."""
+    others = [other for other in CLUSTERS if other != name]
+    echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
+    return {
+        "clusters": {name: {"context": f"lab-{name}", "dns": "istio", "exposes": [echo]}},
+        "peers": {other: {"stack": f"{ORG}/{other}"} for other in others},
+        "rootCa": {"stack": f"{ORG}/{ROOT}"},
+    }
 
 
 class Owner:
     """One cluster with its stack, in a directory that knows of no other cluster."""
 
-    def __init__(self, name: str, directory: Path, lab: Lab, root: pki.Ca, state: Path) -> None:
+    def __init__(self, name: str, config: dict[str, Any], base: Path, lab: Lab) -> None:
         self.name = name
         self.kube = Kube(lab.kubeconfig, f"lab-{name}")
-        others = [other for other in CLUSTERS if other != name]
-        echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
-        self.config: dict[str, Any] = {
-            "clusters": {name: {"context": f"lab-{name}", "dns": "istio", "exposes": [echo]}},
-            "peers": {other: {"stack": f"{ORG}/{other}"} for other in others},
-            "rootCa": {"directory": "pki"},
-            "istio": lab.istio,
-        }
+        self.config = {**config, "istio": lab.istio}
+        directory = base / name
         directory.mkdir()
-        pki.write(directory / "pki", [name], root)
         own = self.kube.run("config", "view", "--minify", "--flatten").stdout
         kubeconfig = directory.with_suffix(".kubeconfig")
         kubeconfig.write_text(own)
-        self.stack = Stack(directory, kubeconfig, self.config, name=name, state=state)
+        self.stack = Stack(directory, kubeconfig, self.config, name=name, state=base / "state")
 
     def up(self, **further: Any) -> dict[str, int]:
         """Configure anew, with what is given, and update."""
@@ -83,11 +88,22 @@ def together(owners: Sequence[Owner]) -> None:
 
 
 @pytest.fixture(scope="module")
-def owners(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owners]:
-    directory = tmp_path_factory.mktemp("stacks")
-    root = pki.make("root")
-    state = directory / "state"
-    made = {name: Owner(name, directory / name, lab, root, state) for name in CLUSTERS}
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for those of all owners, and for the backend that they share."""
+    return tmp_path_factory.mktemp("stacks")
+
+
+@pytest.fixture(scope="module")
+def root(lab: Lab, base: Path) -> Iterator[Owner]:
+    config = {"rootCa": {"context": f"lab-{ROOT}", "clusters": [*CLUSTERS]}}
+    made = Owner(ROOT, config, base, lab)
+    yield made
+    made.stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def owners(lab: Lab, base: Path, root: Owner) -> Iterator[Owners]:
+    made = {name: Owner(name, config_of(name), base, lab) for name in CLUSTERS}
     yield made
     for owner in made.values():
         owner.kube.run(
@@ -99,11 +115,18 @@ def owners(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner
             done.result()
 
 
-def test_no_stack_has_another_clusters_kubeconfig(owners: Owners) -> None:
-    for name, owner in owners.items():
+def test_no_stack_has_another_clusters_kubeconfig(owners: Owners, root: Owner) -> None:
+    for name, owner in {**owners, ROOT: root}.items():
         known = yaml.safe_load((owner.stack.directory / "kubeconfig").read_text())
         assert [context["name"] for context in known["contexts"]] == [f"lab-{name}"]
         assert len(known["clusters"]) == len(known["users"]) == 1
+
+
+def test_a_root_that_is_not_up_yet_is_told(owners: Owners, root: Owner) -> None:
+    with pytest.raises(CommandError) as error:
+        owners["a"].stack.preview()
+    assert f"rootCa.stack: stack '{ORG}/{ROOT}' has no cacerts.a" in str(error.value)
+    assert root.up().keys() <= {"create", "read", "same"}
 
 
 def test_a_peer_that_is_not_up_yet_is_a_message_and_the_cluster_is_made(owners: Owners) -> None:
@@ -135,8 +158,15 @@ def test_every_cluster_calls_every_other_once_all_stacks_are_up(owners: Owners) 
             )
 
 
-def test_up_again_changes_nothing(owners: Owners) -> None:
+def test_up_again_changes_nothing(owners: Owners, root: Owner) -> None:
     assert set(owners["a"].up()) <= UNCHANGED
+    assert set(root.up()) <= UNCHANGED
+
+
+def test_keys_are_readable_in_no_state(root: Owner) -> None:
+    text = root.stack.state()
+    assert text.count("ingressSpiffeId") >= len(CLUSTERS), "it is the state of all"
+    assert "PRIVATE KEY" not in text
 
 
 def test_what_a_peer_exposes_is_seen_by_the_next_up(owners: Owners) -> None:

@@ -43,6 +43,7 @@ class Stack:
                 copy(path, directory / path.name)
         state = state or directory / "state"
         state.mkdir(exist_ok=True)
+        self.backend = state
         shutil.copy2(kubeconfig, directory / "kubeconfig")
         self.configure(config)
         self.env = {
@@ -96,11 +97,11 @@ class Stack:
         return len(deployment.get("resources") or ())
 
     def state(self) -> str:
-        """Return everything that the backend has of the stack, older versions included.
+        """Return everything that the backend has, older versions and other stacks included.
 
         Not `export_stack()`, which decrypts the secrets.
         """
-        files = (self.directory / "state").rglob("*.json")
+        files = self.backend.rglob("*.json")
         return "\n".join(file.read_text() for file in files)
 
     def use_hash_seed(self, seed: int) -> None:
