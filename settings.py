@@ -141,6 +141,8 @@ class RootCa:
     """Where the cluster CAs come from when the user brings none."""
 
     context: str
+    clusters: tuple[str, ...]
+    """Clusters of other stacks that get a CA, too."""
     namespace: str
     roots: tuple[Root, ...]
     """All are trusted, the first signs: `[old]`, `[old, new]`, `[new, old]`, `[new]` rotate it."""
@@ -200,8 +202,16 @@ class Settings:
     kubeconfig: str | None
     clusters: Mapping[str, Cluster]
     links: tuple[tuple[str, str], ...]
+    """Pairs of `clusters`, or of one of them and one of `peers`; sorted."""
+    peers: Mapping[str, str]
+    """Clusters of other stacks: name to stack."""
+    removed: tuple[str, ...]
+    """Clusters that may be destroyed though others import from them."""
     root_ca: RootCa | None
-    """None: the user brings certificates (`Cluster.cacerts`), or there is no link."""
+    """None: the user brings certificates (`Cluster.cacerts`), another stack issues them, or there
+    is no link."""
+    root_stack: str
+    """The stack that issues the cluster CAs; empty: none."""
     warn_days: int
     """`up` warns when a certificate has fewer days left."""
     caller_identity: bool

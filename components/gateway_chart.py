@@ -58,6 +58,8 @@ class GatewayChart(pulumi.ComponentResource):
     so that with one cluster away no preview is possible; see docs/adr/0015.
     """
 
+    resources: Output[list[pulumi.Resource]]
+    """All that is in it."""
     service_id: Output[str]
     """Pulumi's id of the Service."""
     cluster_ip: Output[str]
@@ -82,18 +84,10 @@ class GatewayChart(pulumi.ComponentResource):
             {"jsonOpts": json.dumps(template_options(args))},
             InvokeOptions(parent=self, provider=provider),
         )
-        service: Output[dict[str, str]] = rendered.apply(
-            lambda found: self._objects(found["result"])
-        )
+        self.resources = rendered.apply(lambda found: [*map(self._object, found["result"])])
+        service: Output[dict[str, str]] = self.resources.apply(_service)
         self.service_id, self.cluster_ip = service["id"], service["clusterIp"]
         self.register_outputs({})
-
-    def _objects(self, rendered: Sequence[Mapping[str, Any]]) -> Output[dict[str, str]]:
-        """Register the objects; return what others have to know of the Service among them."""
-        made = [self._object(item) for item in rendered]
-        (service,) = (item for item in made if isinstance(item, k8s.core.v1.Service))
-        ip = service.spec.apply(lambda spec: spec.cluster_ip or "")
-        return Output.all(id=service.id, clusterIp=ip)
 
     def _object(self, item: Mapping[str, Any]) -> pulumi.CustomResource:
         kind = (item["apiVersion"], item["kind"])
@@ -106,6 +100,13 @@ class GatewayChart(pulumi.ComponentResource):
             **fields,
             opts=ResourceOptions(parent=self, provider=self._provider, depends_on=self._after),
         )
+
+
+def _service(made: Sequence[pulumi.Resource]) -> Output[dict[str, str]]:
+    """Return what others have to know of the Service among a chart's objects."""
+    (service,) = (item for item in made if isinstance(item, k8s.core.v1.Service))
+    ip = service.spec.apply(lambda spec: spec.cluster_ip or "")
+    return Output.all(id=service.id, clusterIp=ip)
 
 
 def _snake(field: str) -> str:

@@ -107,6 +107,8 @@ class IstioCluster(pulumi.ComponentResource):
     """The namespace `istio-system`."""
     gateway_namespace: k8s.core.v1.Namespace
     """The namespace `istio-gateways`."""
+    gateway_resources: Output[list[pulumi.Resource]]
+    """What the charts of the gateways made: to wait for the component does not include that."""
     ingress_addresses: Output[list[str]]
     """IP addresses or host names by which peers reach the ingress gateway."""
     ingress_port: int
@@ -158,7 +160,10 @@ class IstioCluster(pulumi.ComponentResource):
         }
         north_south = bool(args["http_ports"])
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
-        self._gateway(names.EGRESS, egress_service, False, after_istiod)
+        egress = self._gateway(names.EGRESS, egress_service, False, after_istiod)
+        self.gateway_resources = Output.all(ingress.resources, egress.resources).apply(
+            lambda charts: [item for made in charts for item in made]
+        )
         self._strict_mtls()
         self.exposures = self._exposures(after_istiod)
 

@@ -130,6 +130,19 @@ def spiffe_id(domain: str, service_account: str) -> str:
     return f"spiffe://{principal(domain, service_account)}"
 
 
+def trust_domain_of(identity: str) -> str:
+    """Return the trust domain of a SPIFFE ID.
+
+    Raises:
+        ValueError: it is none.
+    """
+    scheme, _, rest = identity.partition("://")
+    domain, slash, _ = rest.partition("/")
+    if scheme != "spiffe" or not domain or not slash:
+        raise ValueError(f"{identity!r} is not a SPIFFE ID")
+    return domain
+
+
 EGRESS_HOST = local_host(EGRESS, GATEWAY_NAMESPACE)
 """The egress gateway's own Service, in every cluster."""
 

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import yaml
 from google.protobuf import json_format
@@ -202,6 +203,7 @@ class Answers(runtime_mocks.Mocks):
         addresses: cluster to the `status.loadBalancer.ingress` of its ingress gateway.
         secrets: name of a Secret to what cert-manager has put there, where not the usual.
         preview: answer nothing that only an `up` can know.
+        stacks: other stacks to their outputs, or to why they cannot be read.
     """
 
     def __init__(
@@ -209,18 +211,31 @@ class Answers(runtime_mocks.Mocks):
         addresses: Mapping[str, list[dict[str, str]]],
         secrets: Mapping[str, Mapping[str, str]],
         preview: bool,
+        stacks: Mapping[str, Any],
     ) -> None:
         self.addresses = addresses
         self.secrets = secrets
         self.preview = preview
+        self.stacks = stacks
         self.charts: dict[str, tuple[str, dict[str, Any]]] = {}
         """Pulumi name of each chart to its provider and the options with which it is rendered."""
 
     def call(self, args: runtime_mocks.MockCallArgs) -> Any:
-        wrong = f"the program invokes {args.token}: a preview would need the cluster"
-        assert args.token == TEMPLATE, wrong
+        if args.token == TEMPLATE:
+            return self._render(args)
+        if args.token != "pulumi:pulumi:readStackOutputs":
+            raise AssertionError(f"the program invokes {args.token}: a preview needs the cluster")
+        stack = args.args["name"]
+        outputs = self.stacks.get(stack, f'unknown stack "{stack}"')
+        if isinstance(outputs, str):
+            raise InvocationError(f"invocation of {args.token} returned an error: {outputs}")
+        return {"name": stack, "outputs": outputs, "secretOutputNames": []}
+
+    def _render(self, args: runtime_mocks.MockCallArgs) -> Any:
+        """Render the chart of a gateway, as far as others look at it."""
         options = json.loads(args.args["jsonOpts"])
-        assert {"kube_version", "api_versions"} <= set(options), wrong
+        told = {"kube_version", "api_versions"} <= set(options)
+        assert told, "the provider would ask the cluster: a preview needs it"
         provider = (args.provider or "").rpartition("::")[0].rpartition("::")[2]
         release = options["release_name"]
         self.charts[f"{provider}-{release.removeprefix('istio-')}"] = provider, options
@@ -247,6 +262,16 @@ class Answers(runtime_mocks.Mocks):
             entries = self.addresses.get(args.inputs["cluster"], [{"ip": "192.0.2.1"}])
             outputs["addresses"] = [entry.get("ip") or entry["hostname"] for entry in entries]
         return args.resource_id or f"{args.name}-id", outputs
+
+
+class InvocationError(grpc.RpcError):
+    """The engine's answer to an invocation that fails."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 class RecordingMonitor(runtime_mocks.MockMonitor):
@@ -310,6 +335,7 @@ def run_program(
     addresses: Mapping[str, list[dict[str, str]]] | None = None,
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     preview: bool = False,
+    stacks: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
 
@@ -318,18 +344,26 @@ def run_program(
         addresses: cluster to `status.loadBalancer.ingress`.
         secrets: name of a Secret on the root cluster to its files, where not the usual.
         preview: as `pulumi preview` of a stack that has never been up.
+        stacks: other stacks to their outputs, or to why they cannot be read.
     """
     written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
     pulumi.runtime.set_all_config(
         {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
     )
     run = Run()
-    answers = Answers(addresses or {}, secrets or {}, preview)
+    answers = Answers(addresses or {}, secrets or {}, preview, stacks or {})
     monitor = RecordingMonitor(answers, run)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        pulumi.runtime.set_mocks(answers, PROJECT, "test", preview=preview, monitor=monitor)
+        pulumi.runtime.set_mocks(
+            answers,
+            PROJECT,
+            "test",
+            preview=preview,
+            monitor=monitor,
+            organization="organization",
+        )
         run.registrations.clear()
         set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
         loop.run_until_complete(
