@@ -236,6 +236,15 @@ def istio_cluster(
     }
 
 
+def outputs(settings: Settings, clusters: Mapping[str, IstioCluster]) -> dict[str, Any]:
+    """Return what the stack exports of its clusters: all that another stack needs for a link."""
+    localities = {name: cluster.locality for name, cluster in settings.clusters.items()}
+    return {
+        name: {**cluster.outputs(), **({"locality": localities[name]} if localities[name] else {})}
+        for name, cluster in clusters.items()
+    }
+
+
 def remote_dns(
     settings: Settings, name: str, zones: Mapping[str, pulumi.Resource]
 ) -> RemoteDnsArgs:

@@ -10,6 +10,7 @@ import pulumi
 import arguments
 import config
 from components import IstioCluster
+from components.exposed import ExposedService
 from components.importers import Importers
 from components.peer import Peer, UnreadableError, of_outputs
 from config_parser import Problems
@@ -104,11 +105,32 @@ def _check(settings: Settings, found: Mapping[str, Peer], problems: Problems) ->
         if owner != name:
             what = f"its trust domain {peer.trust_domain!r} is that of {owner}, too"
             problems.add(f"peers.{name}", what, "give each cluster its own")
+        for item in peer.exposes:
+            _check_global(settings, name, item, problems)
         for address in sorted({item["address"] for item in peer.exposes if item["address"]}):
             owner = addresses.setdefault(address, name)
             if owner != name:
                 what = f"a service of it has the address {address}, and so has one of {owner}"
                 problems.add(f"peers.{name}", what, "give one of them another `address`")
+
+
+def _check_global(
+    settings: Settings, name: str, theirs: ExposedService, problems: Problems
+) -> None:
+    """Check that a peer's member of a global service fits those of this stack."""
+    key = theirs["service"], theirs["namespace"], theirs["port"]
+    for cluster in settings.clusters.values() if theirs.get("is_global") else ():
+        for ours in cluster.exposes:
+            if not ours.is_global or (ours.service, ours.namespace, ours.port) != key:
+                continue
+            path = f"clusters.{cluster.name}.exposes"
+            where = f"{ours.service}.{ours.namespace}:{ours.port} is a global service, and {name}"
+            if ours.protocol != theirs["protocol"]:
+                what = f"{where} offers it with protocol {theirs['protocol']}"
+                problems.add(path, what, "give all members the same protocol")
+            if (ours.weight is None) != (theirs.get("weight") is None):
+                what = f"{where} has {'no' if ours.weight is not None else 'a'} weight for it"
+                problems.add(path, what, "give all members a weight, or none")
 
 
 def finish(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi import Output
+from pulumi import Output, Resource
 
 from . import names
 from .exposed import ExposedService
@@ -37,6 +37,10 @@ class Peer:
     """IP addresses or host names of its ingress gateway."""
     ingress_spiffe_id: Output[str]
     """The identity that its ingress gateway proves."""
+    exposures: Sequence[Resource]
+    """The objects by which it exposes: none of this stack's."""
+    locality: str
+    """Where it is: `region` or `region/zone`; empty: unknown."""
     trust_domain: str
     """Trust domain of its identities."""
     roots: Sequence[str]
@@ -63,6 +67,8 @@ def of_outputs(name: str, outputs: Mapping[str, Any]) -> Peer:
             exposes=[_exposed(item) for item in outputs["exposes"]],
             ingress_addresses=Output.from_input([*outputs["ingressAddresses"]]),
             ingress_spiffe_id=Output.from_input(str(outputs["ingressSpiffeId"])),
+            exposures=(),
+            locality=outputs.get("locality", ""),
             trust_domain=names.trust_domain_of(outputs["egressSpiffeId"]),
             roots=[root["fingerprint"] for root in trust.get("roots", ())],
             signer=trust.get("signer", ""),
@@ -78,6 +84,7 @@ def _exposed(item: Mapping[str, Any]) -> ExposedService:
     if missing := NEEDED - {*item}:
         raise KeyError(f"exposes[].{min(missing)}")
     found = {key: item.get(key) for key in ExposedService.__annotations__}
+    found["is_global"] = item.get("global", False)
     if policy := item.get("policy"):
         found["policy"] = {key: policy.get(key) for key in Policy.__annotations__}
     return found  # type: ignore[return-value]

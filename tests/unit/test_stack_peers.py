@@ -172,6 +172,39 @@ def test_two_services_with_one_address_are_refused(
     assert f"peers.c: a service of it has the address {item['address']}" in str(run.error)
 
 
+def test_a_global_service_has_members_in_several_stacks(
+    try_program: ProgramRunner, program: ProgramRunner
+) -> None:
+    shared = service("shared", 8080, **{"global": True})
+    both = {name: {"exposes": [shared], "locality": f"eu/{name}"} for name in "ab"}
+    b = program({**own("b", "a"), **stack("b", b=both["b"])})
+    mine = {**own("a", "b"), **stack("a", a=both["a"])}
+    run = try_program(mine, stacks={f"{ORG}/b": b.exports})
+    one = program(stack("ab", **both))
+    assert run.error is None
+    keys = {key for key, item in one.objects.items() if item.parent == "a-global"}
+    assert len(keys) > 4
+    assert keys <= run.objects.keys()
+    assert all(run[key].inputs == one[key].inputs for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "what"),
+    [
+        ({"protocol": "grpc"}, "b offers it with protocol grpc"),
+        ({"weight": 50}, "b has a weight for it"),
+    ],
+)
+def test_members_of_a_global_service_that_do_not_fit_are_refused(
+    try_program: ProgramRunner, program: ProgramRunner, theirs: dict[str, Any], what: str
+) -> None:
+    shared = service("shared", 8080, **{"global": True})
+    b = program({**own("b", "a"), **stack("b", b={"exposes": [shared | theirs]})})
+    mine = {**own("a", "b"), **stack("a", a={"exposes": [shared]})}
+    run = try_program(mine, stacks={f"{ORG}/b": b.exports})
+    assert f"clusters.a.exposes: shared.shop:8080 is a global service, and {what}" in str(run.error)
+
+
 def test_a_peer_that_no_link_names_is_not_read(
     try_program: ProgramRunner, outputs: dict[str, Any]
 ) -> None:
