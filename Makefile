@@ -58,6 +58,10 @@ unit: .venv ## Run the quick tests: no cluster, seconds
 bench: setup ## Measure the figures that README.md quotes
 	@$(PYTHON) -m pytest -q -s tests/bench/test_figures.py
 
+.PHONY: growth
+growth: setup ## Measure growth with clusters and services, on API servers without nodes (SIZES=2,4,8,16)
+	@$(PYTHON) -m pytest -q -s tests/bench/test_growth.py
+
 .PHONY: soak
 soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_soak.py

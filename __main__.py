@@ -1,57 +1,57 @@
 """Install Istio on every cluster of the stack, link them, and export how to reach them."""
 
-from dataclasses import asdict
-from pathlib import Path
-
 import pulumi
 
 import arguments
-import config
+import components
 import providers
-from components import (
-    Bookinfo,
-    ClusterLink,
-    EgressPolicy,
-    IstioCluster,
-    RemoteDns,
-    RootCa,
-    names,
-    trust_phase,
-)
+import root_stack
+import stack_peers
+import unreachable
+from components import names, trust_phase
 
-settings = config.load(pulumi.Config(), Path.cwd())
+settings = root_stack.load()
+peers = stack_peers.read(settings)
 
-cacerts = arguments.cacerts(settings)
+unreachable.leave_alone(settings.clusters)
+cacerts, further = arguments.cacerts(settings), []
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
-    cacerts = RootCa("root-ca", arguments.root_ca(settings), provider).cacerts
-guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts))
+    further.append(root_ca := components.RootCa("root-ca", arguments.root_ca(settings), provider))
+    cacerts = root_ca.cacerts
+    root_stack.export(settings.root_ca, cacerts)
+guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts, peers.found))
 
 clusters = {}
 for name, cluster in settings.clusters.items():
-    args = arguments.istio_cluster(settings, name, cacerts[name], guard)
+    args = arguments.istio_cluster(settings, name, cacerts[name], guard, peers.found)
     provider = providers.make(name, settings.kubeconfig, cluster.context)
-    clusters[name] = IstioCluster(name, args, provider)
+    clusters[name] = components.IstioCluster(name, args, provider)
 
 zones = {name: {} for name in clusters}
-for first, second in settings.links:
-    args = arguments.cluster_link(settings, clusters[first], clusters[second])
-    link = ClusterLink(names.link_name(first, second), args)
-    for name, zone in link.zones.items():
-        zones[name].update(zone)
+for pair in settings.links:
+    if args := arguments.cluster_link(settings, pair, clusters, peers.found):
+        further.append(link := components.ClusterLink(names.link_name(*pair), args))
+        for name, zone in link.zones.items():
+            zones[name].update(zone)
 
 for name, cluster in settings.clusters.items():
-    addresses = {peer: clusters[peer].ingress_addresses for peer in cluster.peers}
+    if args := arguments.global_services(settings, name, clusters, peers.found):
+        further.append(whole := components.GlobalServices(f"{name}-global", args))
+        zones[name].update(whole.zones)
     if zones[name]:
         args = arguments.remote_dns(settings, name, zones[name])
-        RemoteDns(f"{name}-dns", args, clusters[name].provider)
+        further.append(components.RemoteDns(f"{name}-dns", args, clusters[name].provider))
     if cluster.network_policy:
-        args = {"namespaces": cluster.network_policy, "addresses": addresses}
-        EgressPolicy(f"{name}-egress-policy", args, clusters[name].provider)
+        args = arguments.egress_policy(settings, name, {**peers.found, **clusters})
+        further.append(
+            components.EgressPolicy(f"{name}-egress-policy", args, clusters[name].provider)
+        )
 
 if settings.bookinfo:
-    bookinfo = asdict(settings.bookinfo)
-    ends = {role: clusters[bookinfo.pop(role)] for role in ("frontend", "backend")}
-    pulumi.export("bookinfo", Bookinfo("bookinfo", {**bookinfo, **ends}).url)
+    args = arguments.bookinfo(settings.bookinfo, clusters)
+    further.append(bookinfo := components.Bookinfo("bookinfo", args))
+    pulumi.export("bookinfo", bookinfo.url)
 
-pulumi.export("clusters", {name: cluster.outputs() for name, cluster in clusters.items()})
+pulumi.export("clusters", arguments.outputs(settings, clusters))
+stack_peers.finish(settings, peers, clusters.values(), further)

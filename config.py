@@ -19,20 +19,24 @@ import pulumi
 import config_addresses
 import config_bookinfo
 import config_exposes
+import config_global
 import config_ingress
+import config_peers
 import config_ports
 import config_remote_dns
 import config_root_ca
 from components import dns_layouts, names
 from config_parser import DNS_LABEL, Problems, Section, duplicates
 from kubeconfig import Kubeconfig, KubeconfigError
-from settings import CaCerts, Cluster, Istio, Settings
+from settings import CaCerts, Cluster, Istio, RootCa, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
     "kubeconfig",
     "clusters",
+    "peers",
     "links",
+    "removed",
     "rootCa",
     "callerIdentity",
     "istio",
@@ -102,8 +106,11 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     problems = Problems()
     top = Section(raw, "", problems)
     kubeconfig = _kubeconfig(top, directory, environ, problems)
-    sections = _cluster_sections(top)
-    links = _links(top.take("links"), sorted(sections), problems)
+    root_ca_only = "clusters" in (raw.get("rootCa") or ())
+    sections = _cluster_sections(top, required=not root_ca_only)
+    peers = config_peers.parse(top.section("peers"), sections)
+    links = _links(top.take("links"), sorted(sections), sorted(peers), problems)
+    removed = config_peers.removed(top, sections)
     root_ca = config_root_ca.parse(
         top.section("rootCa"), sorted(sections), links, kubeconfig, directory, datetime.now(UTC)
     )
@@ -118,6 +125,8 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
     top.finish()
     _check_across(clusters, problems)
     config_ingress.check(clusters, problems)
+    config_global.check(clusters, problems)
+    _check_root_cluster(clusters, root_ca.root_ca, problems)
     clusters = config_addresses.assign(clusters, remote_dns, problems)
     if problems.messages:
         raise ConfigError(problems.messages)
@@ -125,7 +134,10 @@ def parse(raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str]) -
         kubeconfig=kubeconfig.path,
         clusters=clusters,
         links=links,
+        peers=peers,
+        removed=removed,
         root_ca=root_ca.root_ca,
+        root_stack=root_ca.stack,
         warn_days=root_ca.warn_days,
         caller_identity=caller_identity,
         istio=istio,
@@ -145,10 +157,10 @@ def _kubeconfig(
         return Kubeconfig(path or None, None)
 
 
-def _cluster_sections(top: Section) -> dict[str, Section]:
+def _cluster_sections(top: Section, *, required: bool) -> dict[str, Section]:
     section = top.section("clusters")
     written = section.keys()
-    if not written:
+    if not written and required:
         top.bad("clusters", "is empty", "name at least one cluster, each with its kube `context`")
     for name in written:
         if not DNS_LABEL.fullmatch(name):
@@ -162,9 +174,14 @@ def _cluster_sections(top: Section) -> dict[str, Section]:
     return {name: section.section(name) for name in written}
 
 
-def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[str, str], ...]:
+def _links(
+    value: Any, clusters: list[str], peers: list[str], problems: Problems
+) -> tuple[tuple[str, str], ...]:
     if value is None or value == "all":
-        return tuple(itertools.combinations(clusters, 2))
+        # What clusters of other stacks are linked to among themselves is theirs to say.
+        abroad = [(first, second) for first in clusters for second in peers]
+        pairs = [*itertools.combinations(clusters, 2), *abroad]
+        return tuple(sorted((min(pair), max(pair)) for pair in pairs))
     if not isinstance(value, list):
         problems.add(
             "links", f"{value!r} is not valid", "write `all` or a list of pairs `- [a, b]`"
@@ -180,9 +197,13 @@ def _links(value: Any, clusters: list[str], problems: Problems) -> tuple[tuple[s
         ):
             problems.add(path, f"{pair!r} is not a pair", "name two clusters: `- [a, b]`")
             continue
-        for name in (name for name in dict.fromkeys(pair) if name not in clusters):
-            known = ", ".join(clusters)
+        both = [*clusters, *peers]
+        for name in (name for name in dict.fromkeys(pair) if name not in both):
+            known = ", ".join(both)
             problems.add(path, f"there is no cluster {name!r}", f"use two of: {known}")
+        if all(name in peers for name in pair):
+            what = f"links {pair[0]!r} and {pair[1]!r}, both of other stacks"
+            problems.add(path, what, "name at least one of `clusters`")
         if pair[0] == pair[1]:
             problems.add(path, f"links {pair[0]!r} to itself", "name two different clusters")
         first, second = sorted(pair)
@@ -223,7 +244,9 @@ def _cluster(
         peers=peers,
         cacerts=cacerts,
         ingress=config_ingress.parse(section.section("ingress"), link_port),
+        unreachable=section.flag("unreachable"),
         network_policy=_namespaces(section, "networkPolicy"),
+        locality=config_global.locality(section),
     )
     if cluster.link_port in cluster.http_ports:
         section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")
@@ -284,3 +307,15 @@ def _check_across(clusters: Mapping[str, Cluster], problems: Problems) -> None:
             f"{cluster.context!r} is another cluster's too",
             "each cluster needs a context of its own",
         )
+
+
+def _check_root_cluster(
+    clusters: Mapping[str, Cluster], root_ca: RootCa | None, problems: Problems
+) -> None:
+    for cluster in clusters.values():
+        if cluster.unreachable and root_ca and cluster.context == root_ca.context:
+            problems.add(
+                f"clusters.{cluster.name}.unreachable",
+                "it is the root cluster too, and the cluster CAs are read from there",
+                "wait until it is back",
+            )

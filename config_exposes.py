@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+import config_global
 import config_policy
 import config_ports
 from components import streams
@@ -31,6 +32,8 @@ def parse(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
             address=_address(item, protocol),
             allow=_allow(item, peers),
             policy=config_policy.parse(item.section("policy"), protocol),
+            is_global=config_global.is_global(item, protocol),
+            weight=config_global.weight(item),
         )
         item.finish()
         found.append((item.path, exposed))

@@ -93,6 +93,8 @@ def check(clusters: Mapping[str, Cluster], problems: Problems) -> None:
             problems.add(f"clusters.{other}.ingress", what, "give each cluster its own port there")
     for cluster in clusters.values():
         for peer in cluster.peers if cluster.network_policy else ():
+            if peer not in clusters:  # of another stack, which may not be up yet
+                continue
             for name in (a for a in clusters[peer].ingress.addresses if not is_ip(a)):
                 problems.add(
                     f"clusters.{cluster.name}.networkPolicy",

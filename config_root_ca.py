@@ -1,8 +1,9 @@
 """The configuration `rootCa`: where the cluster CAs come from. Checked as far as it can be here.
 
-There are three sources: cert-manager on a cluster (`context`), files (`directory`), or the same in
-the stack file (`certificates`). Certificates that the user brings are checked as istiod and the
-peers will, so that a preview tells what would otherwise be found in logs.
+There are four sources: cert-manager on a cluster (`context`), the stack that has that cluster
+(`stack`), files (`directory`), or the same in the stack file (`certificates`). Certificates that
+the user brings are checked as istiod and the peers will, so that a preview tells what would
+otherwise be found in logs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import config_peers
 from components import certificates
 from config_parser import DNS_LABEL, Section, duplicates
 from kubeconfig import Kubeconfig
@@ -31,8 +33,9 @@ how they are called in the stack file; in the order of the fields of `CaCerts`."
 OPTIONAL_FILE = "ca-crl.pem"
 FILES = tuple(file for file in KEYS_OF_FILES if file != OPTIONAL_FILE)
 
-SOURCES = ("context", "directory", "certificates")
+SOURCES = ("context", "stack", "directory", "certificates")
 OF_CONTEXT = (
+    "clusters",
     "namespace",
     "roots",
     "lifetimeDays",
@@ -63,6 +66,8 @@ class Source:
     """cert-manager; None: the user brings certificates, or there is no link."""
     cacerts: Mapping[str, CaCerts]
     """Name of each cluster to the cluster CA that the user brings; empty otherwise."""
+    stack: str
+    """The stack that issues the cluster CAs; empty: none."""
     warn_days: int
 
 
@@ -92,13 +97,17 @@ def parse(
         section.problems.add(
             section.path,
             "is missing, and linked clusters need a shared root of trust",
-            "set `context` of a cluster that runs cert-manager, or `directory` of certificates",
+            "set `context` of a cluster that runs cert-manager, `stack` of one that does, or "
+            "`directory` of certificates",
         )
     elif not sources:
         _refuse_others(section, "means nothing without `context`")
-    elif source in ("directory", "certificates"):
+    elif source in ("stack", "directory", "certificates"):
         _refuse_others(section, f"means nothing beside `{source}`")
-    root_ca = _root_ca(section, kubeconfig) if source == "context" else None
+    root_ca = _root_ca(section, kubeconfig, clusters) if source == "context" else None
+    stack = ""
+    if source == "stack":
+        stack = section.text("stack", pattern=config_peers.REFERENCE, fix=config_peers.FORM)
     cacerts: dict[str, CaCerts] = {}
     if source == "directory":
         cacerts = _of_directory(section, clusters, links, directory, now)
@@ -108,7 +117,7 @@ def parse(
     for key in (*SOURCES, *OF_CONTEXT):  # known, though nothing may have read them
         section.take(key)
     section.finish()
-    return Source(root_ca, cacerts, warn_days)
+    return Source(root_ca, cacerts, stack, warn_days)
 
 
 def _refuse_others(section: Section, what: str) -> None:
@@ -120,7 +129,7 @@ def _days(section: Section, key: str, default: int, *, low: int = 1) -> int:
     return section.integer(key, default, low=low, high=3650, noun="a number of days")
 
 
-def _root_ca(section: Section, kubeconfig: Kubeconfig) -> RootCa:
+def _root_ca(section: Section, kubeconfig: Kubeconfig, clusters: Sequence[str]) -> RootCa:
     root_ca = RootCa(
         context=section.member(
             "context",
@@ -128,6 +137,7 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig) -> RootCa:
             required="name a context of the kubeconfig",
             whole="the kubeconfig",
         ),
+        clusters=_further_clusters(section, clusters),
         namespace=section.label("namespace", "istio-root-ca"),
         roots=_roots(section),
         lifetime_days=_days(section, "lifetimeDays", 90),
@@ -144,6 +154,17 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig) -> RootCa:
         what = "stands beside a root with an issuer: the program cannot sign for the user's issuer"
         section.bad("revoked", what, "remove one of the two")
     return root_ca
+
+
+def _further_clusters(section: Section, own: Sequence[str]) -> tuple[str, ...]:
+    """Read the clusters of other stacks that get a CA from here."""
+    numbered, keys = section.numbered("clusters")
+    found = [numbered.label(key, required="name a cluster of another stack") for key in keys]
+    for name in duplicates(filter(None, found), str):
+        section.bad("clusters", f"{name!r} is listed twice", "remove one of the two")
+    for name in (name for name in found if name in own):
+        section.bad("clusters", f"{name!r} is a cluster of this stack", "it has a CA: remove it")
+    return tuple(sorted({*filter(None, found)}))
 
 
 def _roots(section: Section) -> tuple[Root, ...]:

@@ -56,6 +56,10 @@ class Exposed:
     """Names of the clusters that may call it, sorted; by default every linked one."""
     policy: Policy | None
     """None: the defaults."""
+    is_global: bool = False
+    """Whether it is part of a global service."""
+    weight: int | None = None
+    """Its share of the calls to that; None: they go to the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,12 @@ class Cluster:
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts | None
     ingress: Ingress
+    unreachable: bool
+    """It does not answer for now: what the state has of it stays as it is."""
     network_policy: tuple[str, ...]
     """Namespaces whose pods must not call remote ingress gateways themselves."""
+    locality: str = ""
+    """`region` or `region/zone`; empty: unknown, so that all other clusters are equally far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,8 @@ class RootCa:
     """Where the cluster CAs come from when the user brings none."""
 
     context: str
+    clusters: tuple[str, ...]
+    """Clusters of other stacks that get a CA, too."""
     namespace: str
     roots: tuple[Root, ...]
     """All are trusted, the first signs: `[old]`, `[old, new]`, `[new, old]`, `[new]` rotate it."""
@@ -192,8 +202,16 @@ class Settings:
     kubeconfig: str | None
     clusters: Mapping[str, Cluster]
     links: tuple[tuple[str, str], ...]
+    """Pairs of `clusters`, or of one of them and one of `peers`; sorted."""
+    peers: Mapping[str, str]
+    """Clusters of other stacks: name to stack."""
+    removed: tuple[str, ...]
+    """Clusters that may be destroyed though others import from them."""
     root_ca: RootCa | None
-    """None: the user brings certificates (`Cluster.cacerts`), or there is no link."""
+    """None: the user brings certificates (`Cluster.cacerts`), another stack issues them, or there
+    is no link."""
+    root_stack: str
+    """The stack that issues the cluster CAs; empty: none."""
     warn_days: int
     """`up` warns when a certificate has fewer days left."""
     caller_identity: bool

@@ -3,8 +3,17 @@
 from .bookinfo import Bookinfo
 from .cluster_link import ClusterLink
 from .egress_policy import EgressPolicy
+from .global_zone import GlobalServices
 from .istio_cluster import IstioCluster
 from .remote_dns import RemoteDns
 from .root_ca import RootCa
 
-__all__ = ["Bookinfo", "ClusterLink", "EgressPolicy", "IstioCluster", "RemoteDns", "RootCa"]
+__all__ = [
+    "Bookinfo",
+    "ClusterLink",
+    "EgressPolicy",
+    "GlobalServices",
+    "IstioCluster",
+    "RemoteDns",
+    "RootCa",
+]

@@ -16,6 +16,8 @@ Values = dict[str, Any]
 TIMEOUT_SECONDS = 600
 """Longest wait for a chart's objects to become ready, the same as Pulumi's own for a Deployment."""
 
+KUBE_VERSION = "1.34.0"
+"""Kubernetes that the chart `gateway` is rendered for. It is the same for all that Istio takes."""
 
 SECCOMP = {"type": "RuntimeDefault"}
 

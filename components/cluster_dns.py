@@ -23,7 +23,14 @@ from pulumi.dynamic import (
 
 from .corefile import stub_domains
 from .dns_layouts import COREFILE_MAP, LAYOUTS, NAMESPACE, STUBS, RefusedError
-from .kubectl import Access, ConflictError, Kubectl, KubectlError, forgive_unreachable
+from .kubectl import (
+    UNREACHABLE,
+    Access,
+    ConflictError,
+    Kubectl,
+    KubectlError,
+    forgive_unreachable,
+)
 from .names import SUFFIX
 
 OURS = {"app.kubernetes.io/managed-by": "istio-multicluster"}
@@ -56,7 +63,7 @@ class ClusterDnsProvider(ResourceProvider):
         ]
         replaced = ["mode"] if olds.get("mode") != news.get("mode") else []
         return DiffResult(
-            changes=bool(changed or replaced) or _lost(news),
+            changes=bool(changed or replaced) or (not news.get(UNREACHABLE) and _lost(news)),
             replaces=replaced,
             delete_before_replace=True,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import pulumi
@@ -12,13 +13,17 @@ from . import corefile, direction, names, streams
 from .custom_resources import custom_resource
 from .exposed import ExposedService, by_service, host
 from .istio_cluster import IstioCluster
+from .peer import Peer
+
+Target = IstioCluster | Peer
 
 
 class ClusterLinkArgs(TypedDict):
     """Arguments of `ClusterLink`."""
 
-    clusters: tuple[IstioCluster, IstioCluster]
-    """The two clusters, in either order."""
+    directions: Sequence[tuple[IstioCluster, Target]]
+    """Source and target of each: both directions between two clusters of this stack; one to a
+    cluster of another stack, which makes the other one."""
     dummy_address: str
     """IPv4 address that names of exposed services resolve to; no packet ever reaches it."""
     dummy_address6: str
@@ -28,9 +33,9 @@ class ClusterLinkArgs(TypedDict):
 
 
 class ClusterLink(pulumi.ComponentResource):
-    """Both directions between two clusters.
+    """Both directions between two clusters, or the own one where the other is of another stack.
 
-    Makes on each side, for the other's zone: the ServiceEntries of its ingress gateway and of its
+    Makes on each source, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
     DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
     where sidecars answer). For tls and tcp services a ServiceEntry each, a VirtualService for each
@@ -40,17 +45,15 @@ class ClusterLink(pulumi.ComponentResource):
     """
 
     zones: dict[str, dict[str, pulumi.Resource]]
-    """Name of each of the two clusters to the other's name and the ConfigMap with its DNS zone;
+    """Name of each source to the other's name and the ConfigMap with its DNS zone;
     without those whose sidecars answer for it."""
 
     def __init__(
         self, name: str, args: ClusterLinkArgs, opts: ResourceOptions | None = None
     ) -> None:
         super().__init__("istio-multicluster:index:ClusterLink", name, None, opts)
-        # Sorted, so that [a, b] and [b, a] are the same link with the same children.
-        first, second = sorted(args["clusters"], key=lambda cluster: cluster.cluster_name)
         self.zones = {}
-        for source, target in ((first, second), (second, first)):
+        for source, target in args["directions"]:
             self._route(name, source, target, args)
             if not source.dns_capture:
                 zone = self._zone(name, source, target, args)
@@ -58,7 +61,7 @@ class ClusterLink(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _route(
-        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
+        self, name: str, source: IstioCluster, target: Target, args: ClusterLinkArgs
     ) -> None:
         """Make the Istio objects on the source of one direction."""
         peer = target.cluster_name
@@ -121,7 +124,7 @@ class ClusterLink(pulumi.ComponentResource):
                 put("VirtualService", suffix, spec, to_ingress, to_egress)
 
     def _zone(
-        self, name: str, source: IstioCluster, target: IstioCluster, args: ClusterLinkArgs
+        self, name: str, source: IstioCluster, target: Target, args: ClusterLinkArgs
     ) -> pulumi.Resource:
         """Make the ConfigMap with the target's zone on the source."""
         peer = target.cluster_name
@@ -142,7 +145,7 @@ class ClusterLink(pulumi.ComponentResource):
         )
 
 
-def _allowed(source: IstioCluster, target: IstioCluster) -> list[ExposedService]:
+def _allowed(source: IstioCluster, target: Target) -> list[ExposedService]:
     """Return what the target exposes to the source."""
     return [item for item in target.exposes if source.cluster_name in item["allow"]]
 

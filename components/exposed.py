@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from . import names
 from .service_policy import Policy
@@ -28,6 +28,10 @@ class ExposedService(TypedDict):
     """Names of the clusters that may call it."""
     policy: Policy | None
     """Where it differs from the defaults of every link."""
+    is_global: NotRequired[bool]
+    """Whether it is part of a global service, as on other clusters; if not there: no."""
+    weight: NotRequired[int | None]
+    """Its share of the calls to that; None: they go to the nearest."""
 
 
 def by_service(
@@ -45,6 +49,17 @@ def by_service(
 def host(cluster: str, exposed: ExposedService) -> str:
     """Return the name under which callers know the service."""
     return names.service_host(exposed["service"], exposed["namespace"], cluster)
+
+
+def described(exposed: ExposedService) -> dict[str, Any]:
+    """Return an exposed port as the stack exports it: without what only global services have."""
+    found: dict[str, Any] = dict(exposed)
+    is_global, weight = found.pop("is_global", False), found.pop("weight", None)
+    if is_global:
+        found["global"] = True
+        if weight is not None:
+            found["weight"] = weight
+    return found
 
 
 def label(cluster: str, exposed: ExposedService) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import names, service_policy, streams
+from . import global_services, names, service_policy, streams
 from .exposed import ExposedService, authorities, authority_match
 
 Spec = dict[str, Any]
@@ -28,12 +28,15 @@ def gateway(
         exposes: the exposed services; tls and tcp ports have a server each, HTTP one for all.
         peers: name of each linked cluster to its trust domain.
     """
-    http = {
+    http: Spec = {
         "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
         # `./`: no VirtualService of another namespace can bind: the operator exposes.
         "hosts": [f"./*.{names.zone(cluster)}"],
         "tls": {"mode": "ISTIO_MUTUAL"},
     }
+    exposes = list(exposes)
+    if any(item.get("is_global") for item in exposes):
+        http["hosts"] = [*http["hosts"], f"./*.{names.zone(names.GLOBAL)}"]
     return {
         "selector": {"istio": "ingressgateway"},
         "servers": [http, *streams.arrival_servers(cluster, link_port, exposes, peers)],
@@ -55,22 +58,30 @@ def virtual_service(
     """
     service, namespace = ports[0]["service"], ports[0]["namespace"]
 
+    def zones(exposed: ExposedService) -> list[str]:
+        return [cluster, names.GLOBAL] if exposed.get("is_global") else [cluster]
+
     def route(exposed: ExposedService) -> Spec:
         destination = {
             "host": names.local_host(service, namespace),
             "port": {"number": exposed["port"]},
         }
         made: Spec = {
-            "match": [{"authority": authority_match(cluster, exposed)}],
+            "match": [{"authority": authority_match(zone, exposed)} for zone in zones(exposed)],
             "route": [{"destination": destination}],
             "retries": service_policy.hop_retries(),
         }
         if not caller_identity:  # nobody has vouched for it
             made["headers"] = {"request": {"remove": [names.CALLER_HEADER]}}
+        if exposed.get("is_global"):
+            made.setdefault("headers", {})["response"] = global_services.unserved()
         return made
 
     return {
-        "hosts": [names.service_host(service, namespace, cluster)],
+        "hosts": [
+            names.service_host(service, namespace, zone)
+            for zone in dict.fromkeys(zone for item in ports for zone in zones(item))
+        ],
         "gateways": [EXPOSED_GATEWAY],
         "http": [route(item) for item in ports],
     }
@@ -83,6 +94,7 @@ def policy(
     exposes: Iterable[ExposedService],
     *,
     caller_identity: bool,
+    trust_domain: str = "",
 ) -> Spec:
     """Return the AuthorizationPolicy of the link port: shut, but for what is listed.
 
@@ -99,21 +111,28 @@ def policy(
     SNIs of the tls and tcp services that the peer may call. No HTTP comes in with these SNIs: the
     server for HTTP does not match them.
 
+    The cluster's own egress gateway may call its global services, by their global names only: that
+    is how its own workloads come to them.
+
     Args:
         cluster: the cluster's name.
         link_port: the port that the policy is about.
         peers: name of each linked cluster to its trust domain.
         exposes: the exposed services with who may call each.
         caller_identity: whether peers tell which of their workloads calls.
+        trust_domain: the cluster's own; needed with global services only.
     """
     ports = [str(link_port)]
+    exposed = list(exposes)
+    if any(item.get("is_global") for item in exposed):
+        assert trust_domain, "a global service is called from its own cluster too"
+        peers = {**peers, cluster: trust_domain}
     callers = {peer: names.principal(peers[peer], names.EGRESS) for peer in sorted(peers)}
     strangers: Spec = {"to": [{"operation": {"ports": ports}}]}
     if callers:
         strangers["from"] = [{"source": {"notPrincipals": list(callers.values())}}]
     rules = [strangers]
 
-    exposed = list(exposes)
     allowed: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for peer, principal in callers.items():
         mine = [item for item in exposed if peer in item["allow"]]
@@ -123,6 +142,10 @@ def policy(
             for item in mine
             if item["protocol"] not in streams.PROTOCOLS
             for host in authorities(cluster, item)
+        } | {
+            host
+            for item in global_services.offered(exposed, cluster, peer)
+            for host in authorities(names.GLOBAL, item)
         }
         allowed.setdefault((tuple(sorted(hosts)), tuple(snis)), []).append(principal)
     for (hosts_of, snis_of), principals in sorted(allowed.items()):

@@ -16,7 +16,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from . import names
-from .kubectl import Access, Kubectl, KubectlError, MissingError
+from .kubectl import UNREACHABLE, Access, Kubectl, KubectlError, MissingError
 
 SERVICE = f"{names.GATEWAY_NAMESPACE}/{names.INGRESS}"
 
@@ -51,7 +51,8 @@ class IngressAddressesProvider(ResourceProvider):
 
         Nothing else counts: a kubeconfig with another path has the same cluster in it.
         """
-        return DiffResult(changes=_moved(news, olds.get("addresses") or []))
+        away = news.get(UNREACHABLE)
+        return DiffResult(changes=not away and _moved(news, olds.get("addresses") or []))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for addresses."""

@@ -12,7 +12,8 @@ from pulumi import Input, Output, ResourceOptions
 from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposed import ExposedService, by_service
+from .exposed import ExposedService, by_service, described
+from .gateway_chart import GatewayChart
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
 from .kubectl import Access
@@ -96,6 +97,8 @@ class IstioCluster(pulumi.ComponentResource):
     """The cluster's link port."""
     exposes: Sequence[ExposedService]
     """What the cluster exposes."""
+    exposures: list[pulumi.Resource]
+    """The objects by which it does."""
     dns_capture: bool
     """Whether its sidecars answer for the linked zones."""
     control_plane: pulumi.Resource
@@ -104,10 +107,14 @@ class IstioCluster(pulumi.ComponentResource):
     """The namespace `istio-system`."""
     gateway_namespace: k8s.core.v1.Namespace
     """The namespace `istio-gateways`."""
+    gateway_resources: Output[list[pulumi.Resource]]
+    """What the charts of the gateways made: to wait for the component does not include that."""
     ingress_addresses: Output[list[str]]
     """IP addresses or host names by which peers reach the ingress gateway."""
     ingress_port: int
     """The port that they dial there: the link port, unless there is something in between."""
+    ingress_cluster_ip: Output[str]
+    """Its address inside the cluster, at the link port."""
     ingress_spiffe_id: Output[str]
     """The identity that the ingress gateway proves to callers."""
     egress_spiffe_id: Output[str]
@@ -153,13 +160,17 @@ class IstioCluster(pulumi.ComponentResource):
         }
         north_south = bool(args["http_ports"])
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
-        self._gateway(names.EGRESS, egress_service, False, after_istiod)
+        egress = self._gateway(names.EGRESS, egress_service, False, after_istiod)
+        self.gateway_resources = Output.all(ingress.resources, egress.resources).apply(
+            lambda charts: [item for made in charts for item in made]
+        )
         self._strict_mtls()
-        self._exposures(after_istiod)
+        self.exposures = self._exposures(after_istiod)
 
         domain = args["trust_domain"]
         self.ingress_addresses = self._ingress_addresses(ingress)
         self.ingress_port = to_ingress["port"]
+        self.ingress_cluster_ip = ingress.cluster_ip
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(self.outputs())
@@ -171,7 +182,7 @@ class IstioCluster(pulumi.ComponentResource):
             "ingressPort": self.ingress_port,
             "ingressSpiffeId": self.ingress_spiffe_id,
             "egressSpiffeId": self.egress_spiffe_id,
-            "exposes": [dict(item) for item in self.exposes],
+            "exposes": [described(item) for item in self.exposes],
             "trust": self.trust,
         }
 
@@ -260,7 +271,7 @@ class IstioCluster(pulumi.ComponentResource):
         service: dict[str, Any],
         secrets: bool,
         after: Sequence[pulumi.Resource],
-    ) -> k8s.helm.v4.Chart:
+    ) -> GatewayChart:
         istio = self._args["istio"]
         values = charts.gateway_values(
             istio["gateway_values"],
@@ -269,23 +280,27 @@ class IstioCluster(pulumi.ComponentResource):
             secrets=secrets,
             revocation=self._args["revocation"] or "",
         )
-        return k8s.helm.v4.Chart(
+        return GatewayChart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
-            name=release,
-            namespace=names.GATEWAY_NAMESPACE,
-            values=values,
-            **charts.location(istio["repository"], "gateway", istio["version"]),
-            opts=self._options(*after),
+            {
+                "release": release,
+                "namespace": names.GATEWAY_NAMESPACE,
+                "location": charts.location(istio["repository"], "gateway", istio["version"]),
+                "values": values,
+                "after": after,
+            },
+            self.provider,
+            self._options(*after),
         )
 
-    def _ingress_addresses(self, ingress: k8s.helm.v4.Chart) -> Output[list[str]]:
+    def _ingress_addresses(self, ingress: GatewayChart) -> Output[list[str]]:
         args = self._args["ingress"]
         if args["addresses"]:
             return Output.from_input(list(args["addresses"]))
         return IngressAddresses(
             f"{self.cluster_name}-ingress-addresses",
             cluster=self.cluster_name,
-            service=ingress.resources.apply(_service_id),
+            service=ingress.service_id,
             wait_seconds=args["wait_seconds"],
             access=self._args["access"],
             opts=ResourceOptions(parent=self),
@@ -300,7 +315,7 @@ class IstioCluster(pulumi.ComponentResource):
             self._options(self.control_plane),
         )
 
-    def _exposures(self, after: Sequence[pulumi.Resource]) -> None:
+    def _exposures(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         cluster, port, peers = self.cluster_name, self.link_port, self._args["peers"]
 
         def put(
@@ -311,23 +326,26 @@ class IstioCluster(pulumi.ComponentResource):
             return custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, options)
 
         told = self._args["caller_identity"]
-        spec = exposure.policy(cluster, port, peers, self.exposes, caller_identity=told)
+        spec = exposure.policy(
+            cluster,
+            port,
+            peers,
+            self.exposes,
+            caller_identity=told,
+            trust_domain=self._args["trust_domain"],
+        )
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
         spec = exposure.gateway(cluster, port, self.exposes, peers)
-        put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
+        gateway = put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
+        made = [policy, gateway]
         for item in streams.of(self.exposes):
             of = f"{item['service']}.{item['namespace']}.{item['port']}"
             spec = streams.arrival(cluster, exposure.EXPOSED_GATEWAY, item)
-            put("VirtualService", f"expose-{of}", of, spec, policy)
+            made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
         http = [item for item in self.exposes if item["protocol"] not in streams.PROTOCOLS]
         for (namespace, service), ports in by_service(http).items():
             spec = exposure.virtual_service(cluster, ports, caller_identity=told)
             suffix = f"expose-{service}.{namespace}"
-            put("VirtualService", suffix, f"{service}.{namespace}", spec, policy)
-
-
-def _service_id(resources: Sequence[Any] | None) -> Output[str]:
-    """Return the id of the Service among a chart's resources."""
-    (service,) = (item for item in resources or () if isinstance(item, k8s.core.v1.Service))
-    return service.id
+            made.append(put("VirtualService", suffix, f"{service}.{namespace}", spec, policy))
+        return made

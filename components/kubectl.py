@@ -13,6 +13,9 @@ from typing import Any, TypedDict
 
 TIMEOUT_SECONDS = 60
 
+UNREACHABLE = "unreachable"
+"""Property of a dynamic resource whose cluster is not to be asked for now."""
+
 
 class Access(TypedDict):
     """How kubectl reaches a cluster."""

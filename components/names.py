@@ -12,6 +12,9 @@ import ipaddress
 SUFFIX = "remote"
 """Top-level zone of all host names and trust domains (the seed's common DNS suffix)."""
 
+GLOBAL = "global"
+"""Stands for a cluster's name in the names of services that several clusters offer together."""
+
 SYSTEM_NAMESPACE = "istio-system"
 GATEWAY_NAMESPACE = "istio-gateways"
 """The gateways' own: a policy without selector in istio-system is mesh-wide."""
@@ -59,6 +62,11 @@ def local_host(service: str, namespace: str) -> str:
 def ingress_host(cluster: str) -> str:
     """Return the mesh-internal name of a cluster's ingress gateway (never resolved by DNS)."""
     return f"ingress.{cluster}.{SUFFIX}"
+
+
+def global_ingress_host(service: str, namespace: str, port: int) -> str:
+    """Return the mesh-internal name of all ingress gateways that lead to one global service."""
+    return f"{port_label(service, namespace, port, GLOBAL)}.{ingress_host(GLOBAL)}"
 
 
 def link_sni(cluster: str) -> str:
@@ -120,6 +128,19 @@ def principal(domain: str, service_account: str) -> str:
 def spiffe_id(domain: str, service_account: str) -> str:
     """Return a gateway's SPIFFE ID, as it stands in its certificate."""
     return f"spiffe://{principal(domain, service_account)}"
+
+
+def trust_domain_of(identity: str) -> str:
+    """Return the trust domain of a SPIFFE ID.
+
+    Raises:
+        ValueError: it is none.
+    """
+    scheme, _, rest = identity.partition("://")
+    domain, slash, _ = rest.partition("/")
+    if scheme != "spiffe" or not domain or not slash:
+        raise ValueError(f"{identity!r} is not a SPIFFE ID")
+    return domain
 
 
 EGRESS_HOST = local_host(EGRESS, GATEWAY_NAMESPACE)

@@ -15,6 +15,10 @@ RETRY_ON = "connect-failure,refused-stream"
 """Nothing has been sent: neither the connection nor the stream came to be."""
 
 
+MEMBER_RETRY_ON = f"{RETRY_ON},retriable-headers"
+"""The same, and that a member says so: see `global_services.UNSERVED`."""
+
+
 class Retries(TypedDict):
     """What a caller tries again."""
 
@@ -92,6 +96,42 @@ def has_limits(policy: Policy | None) -> bool:
     )
 
 
+def has_timeout(policy: Policy | None) -> bool:
+    """Tell whether a global service needs a route of its own on its first hop."""
+    return bool(policy and policy["timeout"])
+
+
+def to_global(policy: Policy | None) -> Spec:
+    """Return the fields of the route of a global service's first hop: there is no choice yet."""
+    timeout = {"timeout": policy["timeout"]} if policy and policy["timeout"] else {}
+    return {"retries": hop_retries(), **timeout}
+
+
+def member_retries(policy: Policy | None, members: int) -> Spec:
+    """Return the retries of the hop that chooses a member.
+
+    Envoy goes on to clusters that are further away after every second try only, so these are enough
+    to get to the last one. What a service wants to be tried again is tried here, and not by the
+    sidecar, which cannot tell one member from another; and so is what nobody has seen.
+
+    Args:
+        policy: what the service changes.
+        members: how many clusters may be tried.
+    """
+    retries = policy and policy["retries"]
+    if not retries:
+        found: Spec = {"attempts": max(2, 2 * members - 1), "retryOn": MEMBER_RETRY_ON}
+    else:
+        found = dict(route(policy)["retries"])
+        if found["attempts"]:
+            conditions = [
+                *found["retryOn"].replace(" ", "").split(","),
+                *MEMBER_RETRY_ON.split(","),
+            ]
+            found["retryOn"] = ",".join(dict.fromkeys(conditions))
+    return {**found, "retryRemoteLocalities": True} if found["attempts"] else found
+
+
 def to_egress() -> Spec:
     """Return the connection pool of the hop from a sidecar to the egress gateway."""
     return {"tcp": {"connectTimeout": "5s"}, "http": {"useClientProtocol": True}}
@@ -143,3 +183,25 @@ def to_ingress(policy: Policy | None = None, *, http: bool = True) -> Spec:
             "maxEjectionPercent": 100,
         },
     }
+
+
+def to_members(policy: Policy | None) -> Spec:
+    """Return connection pool and outlier detection of the hop to the members of a global service.
+
+    Each global service has connections of its own, so here the answers of the service count: an
+    ingress gateway says 502, 503 or 504 for a service that has no pods, and so does a service that
+    cannot answer. Connections are given up sooner, as there is somewhere else to go.
+
+    Args:
+        policy: what the service changes.
+    """
+    found = to_ingress(policy)
+    found["connectionPool"]["tcp"]["connectTimeout"] = "2s"
+    ejection = {**found["outlierDetection"], "consecutiveLocalOriginFailures": 2}
+    if not (policy and policy["outlier_ejection"]):
+        ejection |= {
+            "consecutiveGatewayErrors": 3,
+            "interval": "1s",
+            "baseEjectionTime": "5s",
+        }
+    return {**found, "outlierDetection": ejection}

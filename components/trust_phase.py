@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi.dynamic import (
@@ -16,9 +16,10 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from . import certificates, proxies
+from . import certificates, proxies, removal
 from .kubectl import Access, Kubectl, KubectlError
 from .proxies import Proxy
+from .removal import Abroad
 
 
 class Trust(TypedDict):
@@ -98,6 +99,10 @@ class TrustPhaseArgs(TypedDict):
     """Cluster to the clusters that it is linked to."""
     access: Mapping[str, Access]
     """Cluster to how kubectl reaches it."""
+    abroad: NotRequired[Abroad]
+    """Linked clusters of other stacks."""
+    removed: NotRequired[Sequence[str]]
+    """Clusters that may be destroyed though others import from them."""
 
 
 class TrustPhaseProvider(ResourceProvider):
@@ -121,13 +126,14 @@ class TrustPhaseProvider(ResourceProvider):
         rotated = [name for name in both if _roots(before[name]) != _roots(known[name])]
         if rotated:
             reasons += _refusals(before, known, rotated, news)
+        reasons += _removals(olds, news) + _distrust(known, news)
         # Not of a property: Pulumi would print all that is wanted before each reason.
         return CheckResult(news, [CheckFailure("", reason) for reason in reasons])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare what is wanted."""
         return DiffResult(
-            changes=any(olds.get(key) != news.get(key) for key in ("wanted", "peers"))
+            changes=any(olds.get(key) != news.get(key) for key in ("wanted", "peers", "abroad"))
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -141,6 +147,32 @@ class TrustPhaseProvider(ResourceProvider):
 
 def _roots(trust: Mapping[str, Any]) -> tuple[str, list[str]]:
     return trust["signer"], sorted(trust["roots"])
+
+
+def _removals(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+    """Return why clusters that are in the state cannot be left out yet."""
+    before, abroad = olds.get("peers") or {}, news.get("abroad") or {}
+    further = (olds.get("abroad") or {}).get("links") or {}
+    return removal.refusals(
+        {name: [*others, *further.get(name, ())] for name, others in before.items()},
+        news["peers"],
+        [*news["peers"], *abroad.get("trust", ())],
+        news.get("removed") or (),
+    )
+
+
+def _distrust(known: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+    """Return why clusters and their peers in other stacks would not trust each other."""
+    abroad = news.get("abroad")
+    if not abroad:
+        return []
+    return [
+        reason
+        for name, trust in sorted(known.items())
+        for reason in removal.distrust(
+            name, trust["roots"], trust["signer"], abroad["links"][name], abroad
+        )
+    ]
 
 
 def _refusals(

@@ -46,6 +46,16 @@ TALK = [
     ),
 ]
 
+# The same service of several clusters: the nearest, by shares, and for some of the callers only.
+TWINS = {
+    cluster: [
+        exposed("twin", 8080, **{"global": True}),
+        exposed("split", 8080, **{"global": True, "weight": weight}),
+        exposed("guarded", 8080, allow=[caller], **{"global": True}),
+    ]
+    for cluster, weight, caller in (("a", 90, "b"), ("b", 10, "c"))
+}
+
 # Port 7777 is used by no Service of the callers; b's link port differs from the others'. The root
 # CA is on c, with a cert-manager that the program installs; tests/engine has it on its own cluster.
 # c's sidecars answer for the linked zones; its DNS does not know of them.
@@ -55,24 +65,28 @@ CONFIG: dict[str, Any] = {
             "context": rbac.deployer("a"),
             "httpPorts": [80],
             "networkPolicy": [workloads.LOCKED],
+            "locality": "eu/1",
             "exposes": [
                 exposed("echo", 8080),
+                *TWINS["a"],
                 {"service": "ratings", "namespace": "bookinfo", "port": 9080},
             ],
         },
         "b": {
             "context": rbac.deployer("b"),
             "linkPort": 15999,
+            "locality": "us/1",
             "exposes": [
                 exposed("echo", 80),
                 exposed("echo", 7777),
                 exposed("private", 8080, allow=["c"]),
                 *TALK,
+                *TWINS["b"],
                 {"service": "details", "namespace": "bookinfo", "port": 9080},
                 {"service": "reviews", "namespace": "bookinfo", "port": 9080},
             ],
         },
-        "c": {"context": rbac.deployer("c"), "dns": "istio"},
+        "c": {"context": rbac.deployer("c"), "dns": "istio", "locality": "us/2"},
     },
     "links": "all",
     "rootCa": {
@@ -178,6 +192,8 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         workloads.talk_service("patient", 8081),
         workloads.talk_service("sick", 8081),
     )
+    for name in TWINS:
+        clusters[name].apply(*workloads.twin(name))
     for kube in clusters.values():
         for where in NAMESPACES:
             kube.wait_for_deployments(where)

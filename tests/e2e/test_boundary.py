@@ -129,10 +129,11 @@ def test_a_network_policy_leaves_the_egress_gateway_as_the_only_way(mesh: Mesh) 
 def test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to(mesh: Mesh) -> None:
     a, c = mesh.clusters["a"], mesh.clusters["c"]
     _, port = mesh.ingress("b")
+    # The whole chain, and the protocol that gateways ask for: nothing but its identity is wrong.
+    file = workloads.IMPOSTOR
     serve = (
-        f"fortio server -http-port {workloads.IMPOSTOR_PORT} -cert {workloads.IMPOSTOR} "
-        f"-key {workloads.IMPOSTOR} -grpc-port disabled -tcp-port disabled -udp-port disabled "
-        "-redirect-port disabled"
+        f"openssl s_server -accept {workloads.IMPOSTOR_PORT} -cert {file} -key {file} "
+        f"-cert_chain {file} -alpn istio -www -quiet"
     )
     c.shell(workloads.PLAIN, f"({serve} >/tmp/impostor.log 2>&1 &) ; sleep 1")
     c.apply(workloads.impostor(port))
@@ -144,7 +145,7 @@ def test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to(mesh: 
         "the impostor has no address",
     )
     address = found[0]["ip"]
-    reached = f"curl -sk -m 5 -o /dev/null -w '%{{http_code}}' https://{address}:{port}/debug"
+    reached = f"curl -sk -m 5 -o /dev/null -w '%{{http_code}}' https://{address}:{port}/"
     until(lambda: a.shell(workloads.PLAIN, reached), lambda s: s == "200", 30, "it must listen")
     entry = ("serviceentry", "b-ingress", "-n", "istio-gateways")
     before = a.get(*entry)["spec"]["endpoints"]
@@ -166,7 +167,7 @@ def test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to(mesh: 
     finally:
         lead_to(before)
         c.run("delete", *service)
-        c.shell(workloads.PLAIN, "pkill -f 'fortio server'")
+        c.shell(workloads.PLAIN, "pkill -f 's_server'")
     until(
         lambda: mesh.call("a", url),
         lambda seen: seen == "200 CLUSTER=b",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -64,14 +65,18 @@ def wait_for_bundle(mesh: Mesh) -> None:
 
 
 def restart(mesh: Mesh, *namespaces: str) -> None:
-    """Restart all workloads with sidecars and the gateways, one pod after the other."""
-    for kube in mesh.clusters.values():
+    """Restart all workloads with sidecars and the gateways: in each cluster one after the other."""
+
+    def one_cluster(kube: Kube) -> None:
         for namespace in namespaces:
-            where = ("-n", namespace, "deployment")
-            kube.run("rollout", "restart", *where)
-            for name in kube.get("deployments", "-n", namespace)["items"]:
-                one = f"deployment/{name['metadata']['name']}"
-                kube.run("rollout", "status", "-n", namespace, one, "--timeout=120s", timeout=130)
+            kube.run("rollout", "restart", "-n", namespace, "deployment")
+            for item in kube.get("deployments", "-n", namespace)["items"]:
+                name = f"deployment/{item['metadata']['name']}"
+                kube.run("rollout", "status", "-n", namespace, name, "--timeout=120s", timeout=130)
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(one_cluster, kube) for kube in mesh.clusters.values()]:
+            done.result()
 
 
 def no_request_failed(result: Result, what: str) -> None:

@@ -16,32 +16,49 @@ PROGRAM = ("Pulumi.yaml", "__main__.py", "*.py", "components")
 
 
 class Stack:
-    """The program in a directory of its own, so that nothing is written into the checkout."""
+    """The program in a directory of its own, so that nothing is written into the checkout.
 
-    def __init__(self, directory: Path, kubeconfig: Path, config: Mapping[str, Any]) -> None:
+    Args:
+        directory: where it is put; its state too, unless told otherwise.
+        kubeconfig: is copied there.
+        config: keys of the stack file.
+        name: the stack's name.
+        state: directory of a backend that has other stacks, too.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        kubeconfig: Path,
+        config: Mapping[str, Any],
+        *,
+        name: str = "test",
+        state: Path | None = None,
+    ) -> None:
         self.directory = directory
+        self.name = name
         for pattern in PROGRAM:
             for path in PROJECT.glob(pattern):
                 copy = shutil.copytree if path.is_dir() else shutil.copy2
                 copy(path, directory / path.name)
-        (directory / "state").mkdir()
+        state = state or directory / "state"
+        state.mkdir(exist_ok=True)
+        self.backend = state
         shutil.copy2(kubeconfig, directory / "kubeconfig")
         self.configure(config)
         self.env = {
-            "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
         }
         options = automation.LocalWorkspaceOptions(env_vars=self.env)
-        self.stack = automation.create_or_select_stack(
-            "test", work_dir=str(directory), opts=options
-        )
+        self.stack = automation.create_or_select_stack(name, work_dir=str(directory), opts=options)
         self.output: list[str] = []
         self.steps: list[tuple[str, str]] = []
         """What the last `up` has done, in its order: operation and name of each resource."""
 
     def configure(self, config: Mapping[str, Any]) -> None:
         """Write the stack's configuration, in place of what was there."""
-        file = self.directory / "Pulumi.test.yaml"
+        file = self.directory / f"Pulumi.{self.name}.yaml"
         kept = yaml.safe_load(file.read_text()) if file.exists() else {}
         values = {"kubeconfig": "kubeconfig", **config}
         kept["config"] = {f"istio-multicluster:{key}": value for key, value in values.items()}
@@ -56,10 +73,10 @@ class Stack:
         """Preview; return the number of resources by operation."""
         return _by_name(self.stack.preview(on_output=self._say).change_summary)
 
-    def up(self) -> dict[str, int]:
+    def up(self, **options: Any) -> dict[str, int]:
         """Update; return the number of resources by operation."""
         self.steps.clear()
-        done = self.stack.up(on_output=self._say, on_event=self._note)
+        done = self.stack.up(on_output=self._say, on_event=self._note, **options)
         return _by_name(done.summary.resource_changes)
 
     def destroy(self) -> None:
@@ -74,12 +91,17 @@ class Stack:
         """Return the stack's outputs."""
         return {name: output.value for name, output in self.stack.outputs().items()}
 
+    def resources(self) -> int:
+        """Return the number of resources in the state, the stack itself included."""
+        deployment = self.stack.export_stack().deployment or {}
+        return len(deployment.get("resources") or ())
+
     def state(self) -> str:
-        """Return everything that the backend has of the stack, older versions included.
+        """Return everything that the backend has, older versions and other stacks included.
 
         Not `export_stack()`, which decrypts the secrets.
         """
-        files = (self.directory / "state").rglob("*.json")
+        files = self.backend.rglob("*.json")
         return "\n".join(file.read_text() for file in files)
 
     def use_hash_seed(self, seed: int) -> None:

@@ -65,14 +65,28 @@ def server(cluster: str) -> list[Object]:
     return [namespace(NAMESPACE, injected=True), deployment("echo", NAMESPACE, container, pod, {})]
 
 
-def service(name: str, *ports: int) -> Object:
+TWINS = ("twin", "split", "guarded")
+"""Services of `twin()`, one for each kind of global service."""
+
+
+def twin(cluster: str) -> list[Object]:
+    """Return a server that can be taken away, and Services in front of it."""
+    _, found = server(cluster)
+    found["metadata"]["name"] = "twin"
+    labels = {"app": "twin"}
+    found["spec"]["selector"]["matchLabels"] = labels
+    found["spec"]["template"]["metadata"]["labels"] = labels
+    return [found, *(service(name, 8080, app="twin") for name in TWINS)]
+
+
+def service(name: str, *ports: int, app: str = "echo") -> Object:
     """Return a Service in front of the server; all its ports lead to the one the server has."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "selector": {"app": "echo"},
+            "selector": {"app": app},
             "ports": [{"name": f"http-{p}", "port": p, "targetPort": 8080} for p in ports],
         },
     }

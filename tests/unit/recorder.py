@@ -13,11 +13,12 @@ import json
 import runpy
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import yaml
 from google.protobuf import json_format
@@ -30,10 +31,12 @@ from . import issued
 
 PROJECT_DIR = Path(__file__).parents[2]
 PROJECT = "istio-multicluster"
-CHART = "kubernetes:helm.sh/v4:Chart"
+CHART = "istio-multicluster:index:GatewayChart"
+TEMPLATE = "kubernetes:helm:template"
 SERVICE = "kubernetes:core/v1:Service"
 SECRET = "kubernetes:core/v1:Secret"
 DNS_CLUSTER_IP = "10.96.7.7"
+GATEWAY_CLUSTER_IP = "10.96.8.8"
 UNKNOWN = rpc.UNKNOWN
 
 
@@ -69,10 +72,14 @@ class Registration:
     read: bool
     secret_outputs: frozenset[str]
     """Outputs that the engine is to keep encrypted in its state."""
+    ignore_changes: tuple[str, ...]
+    retain_on_delete: bool
+    hooks: tuple[str, ...]
+    """Names of the hooks that run before it is created."""
 
     @property
     def kind(self) -> str:
-        return self.type.rpartition(":")[2]
+        return "Chart" if self.type == CHART else self.type.rpartition(":")[2]
 
     @property
     def key(self) -> str:
@@ -119,15 +126,21 @@ class Run:
 
     @property
     def components(self) -> dict[str, Registration]:
-        return {r.name: r for r in self.registrations if r.type.startswith(f"{PROJECT}:")}
+        return {r.name: r for r in self.registrations if _is_component(r)}
 
     @cached_property
     def objects(self) -> dict[str, Registration]:
-        """All that is neither component nor provider, by `Kind pulumi-name`; a Chart is one."""
+        """All that is neither component nor provider, by `Kind pulumi-name`; a Chart is one.
+
+        What a Chart renders is its own affair.
+        """
+        charts = {r.name for r in self.registrations if r.type == CHART}
         rest = [
             r
             for r in self.registrations
-            if not r.type.startswith((f"{PROJECT}:", "pulumi:providers:"))
+            if not _is_component(r)
+            and not r.type.startswith("pulumi:providers:")
+            and r.parent not in charts
         ]
         found = {r.key: r for r in rest}
         twice = [key for key, count in Counter(r.key for r in rest).items() if count > 1]
@@ -156,6 +169,20 @@ class Run:
         return "\n".join([*sorted(lines), json.dumps(self.exports, sort_keys=True)])
 
 
+def _with_chart(answers: Answers, registration: Registration) -> Registration:
+    """Return a chart with how it is rendered, and by which provider; all else as it is."""
+    if not (found := answers.charts.get(registration.name)):
+        return registration
+    provider, options = found
+    chart = options.get("path") or options["chart"]
+    inputs = {**registration.inputs, **options, "chart": chart, "name": options["release_name"]}
+    return replace(registration, provider=provider, inputs=inputs)
+
+
+def _is_component(registration: Registration) -> bool:
+    return registration.type.startswith(f"{PROJECT}:") and registration.type != CHART
+
+
 def plain(value: Any, path: str = "", secrets: set[str] | None = None) -> Any:
     """Turn a property of a request into plain data, noting where it is secret."""
     if isinstance(value, dict):
@@ -176,6 +203,7 @@ class Answers(runtime_mocks.Mocks):
         addresses: cluster to the `status.loadBalancer.ingress` of its ingress gateway.
         secrets: name of a Secret to what cert-manager has put there, where not the usual.
         preview: answer nothing that only an `up` can know.
+        stacks: other stacks to their outputs, or to why they cannot be read.
     """
 
     def __init__(
@@ -183,13 +211,37 @@ class Answers(runtime_mocks.Mocks):
         addresses: Mapping[str, list[dict[str, str]]],
         secrets: Mapping[str, Mapping[str, str]],
         preview: bool,
+        stacks: Mapping[str, Any],
     ) -> None:
         self.addresses = addresses
         self.secrets = secrets
         self.preview = preview
+        self.stacks = stacks
+        self.charts: dict[str, tuple[str, dict[str, Any]]] = {}
+        """Pulumi name of each chart to its provider and the options with which it is rendered."""
 
     def call(self, args: runtime_mocks.MockCallArgs) -> Any:
-        raise AssertionError(f"the program invokes {args.token}: a preview would need the cluster")
+        if args.token == TEMPLATE:
+            return self._render(args)
+        if args.token != "pulumi:pulumi:readStackOutputs":
+            raise AssertionError(f"the program invokes {args.token}: a preview needs the cluster")
+        stack = args.args["name"]
+        outputs = self.stacks.get(stack, f'unknown stack "{stack}"')
+        if isinstance(outputs, str):
+            raise InvocationError(f"invocation of {args.token} returned an error: {outputs}")
+        return {"name": stack, "outputs": outputs, "secretOutputNames": []}
+
+    def _render(self, args: runtime_mocks.MockCallArgs) -> Any:
+        """Render the chart of a gateway, as far as others look at it."""
+        options = json.loads(args.args["jsonOpts"])
+        told = {"kube_version", "api_versions"} <= set(options)
+        assert told, "the provider would ask the cluster: a preview needs it"
+        provider = (args.provider or "").rpartition("::")[0].rpartition("::")[2]
+        release = options["release_name"]
+        self.charts[f"{provider}-{release.removeprefix('istio-')}"] = provider, options
+        metadata = {"name": release, "namespace": options["namespace"]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}}
+        return {"result": [service]}
 
     def new_resource(self, args: runtime_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)
@@ -198,7 +250,8 @@ class Answers(runtime_mocks.Mocks):
         if self.preview:
             return "", outputs
         if args.typ == SERVICE:
-            outputs["spec"] = {**outputs.get("spec", {}), "clusterIP": DNS_CLUSTER_IP}
+            ip = GATEWAY_CLUSTER_IP if "gateway:" in args.name else DNS_CLUSTER_IP
+            outputs["spec"] = {**outputs.get("spec", {}), "clusterIP": ip}
         if args.typ == SECRET and args.resource_id:
             secret = args.resource_id.rpartition("/")[2]
             files = self.secrets.get(secret) or issued.tls_secret(secret)
@@ -209,6 +262,16 @@ class Answers(runtime_mocks.Mocks):
             entries = self.addresses.get(args.inputs["cluster"], [{"ip": "192.0.2.1"}])
             outputs["addresses"] = [entry.get("ip") or entry["hostname"] for entry in entries]
         return args.resource_id or f"{args.name}-id", outputs
+
+
+class InvocationError(grpc.RpcError):
+    """The engine's answer to an invocation that fails."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 class RecordingMonitor(runtime_mocks.MockMonitor):
@@ -222,10 +285,7 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         if request.type != "pulumi:pulumi:Stack":
             self._record(request, request.object, read=False)
-        response = super().RegisterResource(request)
-        if request.type == CHART and not self.answers.preview:
-            self._add_chart_resources(request, response)
-        return response
+        return super().RegisterResource(request)
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         self._record(request, request.properties, read=True)
@@ -256,16 +316,11 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
                 depends_on=frozenset(d.rpartition("::")[2] for d in request.dependencies),
                 read=read,
                 secret_outputs=frozenset(request.additionalSecretOutputs),
+                ignore_changes=() if read else tuple(request.ignoreChanges),
+                retain_on_delete=not read and request.retainOnDelete,
+                hooks=() if read else tuple(request.hooks.before_create),
             )
         )
-
-    def _add_chart_resources(self, request: Any, response: Any) -> None:
-        """Answer `resources` like the Chart's remote constructor: references, here to a Service."""
-        urn = self.make_urn(response.urn, SERVICE, f"{request.name}:service")
-        state = {"metadata": {"name": request.name}}
-        self.resources[urn] = self.ResourceRegistration(urn, "id", state)
-        reference = {rpc._special_sig_key: rpc._special_resource_sig, "urn": urn, "id": "id"}
-        response.object.update({"resources": [f"{urn}-not-a-service", reference]})
 
 
 def project_defaults() -> dict[str, Any]:
@@ -280,6 +335,7 @@ def run_program(
     addresses: Mapping[str, list[dict[str, str]]] | None = None,
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     preview: bool = False,
+    stacks: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
 
@@ -288,18 +344,26 @@ def run_program(
         addresses: cluster to `status.loadBalancer.ingress`.
         secrets: name of a Secret on the root cluster to its files, where not the usual.
         preview: as `pulumi preview` of a stack that has never been up.
+        stacks: other stacks to their outputs, or to why they cannot be read.
     """
     written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
     pulumi.runtime.set_all_config(
         {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
     )
     run = Run()
-    answers = Answers(addresses or {}, secrets or {}, preview)
+    answers = Answers(addresses or {}, secrets or {}, preview, stacks or {})
     monitor = RecordingMonitor(answers, run)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        pulumi.runtime.set_mocks(answers, PROJECT, "test", preview=preview, monitor=monitor)
+        pulumi.runtime.set_mocks(
+            answers,
+            PROJECT,
+            "test",
+            preview=preview,
+            monitor=monitor,
+            organization="organization",
+        )
         run.registrations.clear()
         set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
         loop.run_until_complete(
@@ -310,6 +374,7 @@ def run_program(
     finally:
         set_root_resource(None)  # type: ignore[arg-type]
         _abandon(loop)
+    run.registrations = [_with_chart(answers, item) for item in run.registrations]
     run.registrations.sort(key=lambda r: (r.name, r.type))
     return run
 

@@ -51,14 +51,19 @@ def declared(kind: Any) -> set[str]:
 
 
 def test_every_component_gets_what_it_declares_and_nothing_else(settings: Settings) -> None:
-    link: Any = arguments.cluster_link(settings, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
-    cluster: Any = arguments.istio_cluster(settings, "a", None, None)
+    ends: Any = {"a": SimpleNamespace(), "b": SimpleNamespace()}
+    link: Any = arguments.cluster_link(settings, ("a", "b"), ends, {})
+    assert link["directions"] == [(ends["a"], ends["b"]), (ends["b"], ends["a"])]
+    cluster: Any = arguments.istio_cluster(settings, "a", None, None, {})
     root: Any = arguments.root_ca(settings)
     assert set(link) == declared(ClusterLinkArgs)
     assert set(cluster) == declared(IstioClusterArgs)
     assert set(cluster["istio"]) == declared(IstioInstall)
     assert set(arguments.remote_dns(settings, "a", {})) == declared(RemoteDnsArgs)
-    assert set(arguments.trust_phase(settings, {})) == declared(TrustPhaseArgs)
+    further = {"abroad", "removed"}
+    assert set(arguments.trust_phase(settings, {}, {})) == declared(TrustPhaseArgs) - further
+    more = replace(settings, peers={"d": "o/p/s"}, removed=("e",))
+    assert set(arguments.trust_phase(more, {}, {})) == declared(TrustPhaseArgs)
     assert set(root) == declared(RootCaArgs)
     assert [set(item) for item in root["roots"]] == [declared(Root)]
     assert set(root["cert_manager"]) == {"version", "repository", "values"}
@@ -67,7 +72,7 @@ def test_every_component_gets_what_it_declares_and_nothing_else(settings: Settin
 def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
     settings: Settings,
 ) -> None:
-    args = arguments.istio_cluster(replace(settings, caller_identity=True), "b", None, None)
+    args = arguments.istio_cluster(replace(settings, caller_identity=True), "b", None, None, {})
     assert args["access"] == {"kubeconfig": "kubeconfig", "context": "ctx-b"}
     assert args["trust_domain"] == "b.example"
     assert args["link_port"] == 15444
@@ -137,11 +142,11 @@ def test_the_guard_knows_every_cluster_with_a_ca_and_who_uses_lists(settings: Se
     mine = brought(settings, a=lists, b=files)
 
     async def uses_lists() -> dict[str, bool]:
-        wanted: Any = arguments.trust_phase(mine, arguments.cacerts(mine))["wanted"]
+        wanted: Any = arguments.trust_phase(mine, arguments.cacerts(mine), {})["wanted"]
         return {name: (await trust.future())["revocation"] for name, trust in wanted.items()}
 
     assert asyncio.run(uses_lists()) == {"a": True, "b": False}
-    args = arguments.trust_phase(mine, {})
+    args = arguments.trust_phase(mine, {}, {})
     assert args["peers"] == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
     assert args["access"]["c"] == {"kubeconfig": "kubeconfig", "context": "ctx-c"}
 

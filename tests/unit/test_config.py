@@ -39,7 +39,8 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         top(zzz=1),
         [
             "zzz: is an unknown key; "
-            "known: kubeconfig, clusters, links, rootCa, callerIdentity, istio, remoteDns, bookinfo"
+            "known: kubeconfig, clusters, peers, links, removed, rootCa, callerIdentity, istio, "
+            "remoteDns, bookinfo"
         ],
     ),
     (a(linkport=1), ["clusters.a.linkport: is an unknown key; did you mean 'linkPort'?"]),

@@ -27,7 +27,8 @@ MISTAKES: list[tuple[Any, list[str]]] = [
         {},
         [
             "rootCa: is missing, and linked clusters need a shared root of trust; "
-            "set `context` of a cluster that runs cert-manager, or `directory` of certificates"
+            "set `context` of a cluster that runs cert-manager, `stack` of one that does, or "
+            "`directory` of certificates"
         ],
     ),
     (

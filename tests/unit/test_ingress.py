@@ -242,7 +242,8 @@ def test_pulumi_itself_waits_for_no_load_balancer(program: ProgramRunner) -> Non
     assert waits.inputs["waitSeconds"] == 20
     assert waits.inputs["cluster"] == "b"
     assert waits.inputs["context"] == "ctx-b"
-    assert "b-ingressgateway:service" in waits.depends_on, "there is a Service to look at"
+    service = "b-ingressgateway:istio-gateways/istio-ingressgateway"
+    assert service in waits.depends_on, "there is a Service to look at"
     assert dialled(run) == {15444}
 
 

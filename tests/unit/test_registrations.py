@@ -18,7 +18,7 @@ from components.revocation_list import RevocationListProvider
 from components.trust_phase import TrustPhaseProvider
 
 from .conftest import ProgramRunner
-from .recorder import UNKNOWN, Run
+from .recorder import PROJECT, UNKNOWN, Run
 from .stacks import FULL, stack
 
 LINKS = {"a_b": ("a", "b"), "a_c": ("a", "c")}
@@ -27,9 +27,11 @@ LINKS = {"a_b": ("a", "b"), "a_c": ("a", "c")}
 def test_every_object_names_a_provider_of_the_program(full: Run) -> None:
     assert set(full.providers) == {"a", "b", "c", "root_ca"}
     stray = {
-        key: o.provider
-        for key, o in full.objects.items()
-        if o.provider not in full.providers and not o.dynamic
+        o.key: o.provider
+        for o in full.registrations
+        if not o.type.startswith(("pulumi:providers:", f"{PROJECT}:"))
+        and o.provider not in full.providers
+        and not o.dynamic
     }
     assert stray == {}, "the default provider would write into whatever context is current"
 

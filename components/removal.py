@@ -1,0 +1,83 @@
+"""What may not go unnoticed: a cluster that others still import from. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+
+class Abroad(TypedDict):
+    """The clusters of other stacks that are linked to the ones of this stack."""
+
+    links: Mapping[str, Sequence[str]]
+    """Each cluster of this stack to those that it is linked to."""
+    trust: Mapping[str, Mapping[str, object]]
+    """Each of those to its trusted `roots` and the `signer` of its cluster CA."""
+
+
+def refusals(
+    before: Mapping[str, Sequence[str]],
+    clusters: Iterable[str],
+    importers: Iterable[str],
+    removed: Iterable[str],
+) -> list[str]:
+    """Return why clusters cannot go yet.
+
+    Args:
+        before: each cluster that is there to the ones that it is linked to.
+        clusters: the ones of this stack that are to be there.
+        importers: all that stay, those of other stacks too.
+        removed: the ones that the operator lets go by name.
+    """
+    kept, staying, told = {*clusters}, {*importers}, {*removed}
+    found = []
+    for cluster in sorted({*before} - kept - told):
+        callers = [name for name in before[cluster] if name in staying]
+        if callers:
+            found.append(
+                f"cluster {cluster} is not in `clusters` any more, and {and_(callers)} still "
+                f"import{'s' if len(callers) == 1 else ''} from it; to destroy it nevertheless, "
+                f"name it: `removed: [{cluster}]`"
+            )
+    return found
+
+
+def distrust(
+    cluster: str, roots: Iterable[str], signer: str, peers: Iterable[str], abroad: Abroad
+) -> list[str]:
+    """Return why a cluster and its peers in other stacks would refuse each other's certificates.
+
+    Equal roots are not asked for: while a root is rotated, one stack is ahead of the other.
+
+    Args:
+        cluster: the cluster.
+        roots: fingerprints of the roots that it is to trust.
+        signer: that of the root that its cluster CA is to come from.
+        peers: those of other stacks that it is linked to.
+        abroad: what they trust.
+    """
+    trusted, found = {*roots}, []
+    for peer in peers:
+        theirs = abroad["trust"][peer]
+        if signer not in theirs["roots"]:  # type: ignore[operator]
+            found.append(
+                f"peer {peer} does not trust root {_short(signer)}, from which the CA of cluster "
+                f"{cluster} comes: both stacks need that root; if it is new, run `pulumi up` for "
+                f"the stack of {peer} first"
+            )
+        if theirs["signer"] not in trusted:
+            found.append(
+                f"cluster {cluster} is not to trust root {_short(str(theirs['signer']))}, from "
+                f"which the CA of peer {peer} comes: both stacks need that root; if it is old, "
+                f"keep it until the stack of {peer} has left it"
+            )
+    return found
+
+
+def and_(items: Sequence[str]) -> str:
+    """Return names as a text has them."""
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
+
+
+def _short(fingerprint: str) -> str:
+    return fingerprint[:23] or "(none)"

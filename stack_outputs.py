@@ -1,0 +1,47 @@
+"""Reads the outputs of other stacks, at once. Reads stacks, never clusters.
+
+The objects of a link depend on what its target exposes, so that has to be known before any resource
+is made: it cannot be an `Output`, as that of a `StackReference` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+"""The engine's own function behind StackReference."""
+UNKNOWN_STACK = "unknown stack"
+"""What every backend says of a stack that is not there."""
+
+
+class ReferenceError(Exception):  # noqa: A001 - the standard term; Python's own is of weak references
+    """A stack cannot be read; the message is the backend's reason."""
+
+
+def outputs_of(stack: str) -> Mapping[str, Any] | None:
+    """Return a stack's outputs; None when there is no such stack.
+
+    Raises:
+        ReferenceError: it cannot be read.
+    """
+    try:
+        found = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
+    except Exception as error:  # the SDK has no narrower one
+        reason = str(error).rpartition("returned an error: ")[2]
+        if reason.startswith(UNKNOWN_STACK):
+            return None
+        raise ReferenceError(reason) from error
+    outputs: Mapping[str, Any] = whole(found["outputs"])
+    return outputs
+
+
+def whole(value: Any) -> Any:
+    """Return a structure with whole numbers in it: the engine has none but floating ones."""
+    if isinstance(value, Mapping):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,137 @@
+"""What controllers would write on an API server without nodes, so that nobody waits for pods.
+
+Each Deployment gets a ReplicaSet with all its pods ready, each Service an endpoint, and one of type
+LoadBalancer an address. Whatever is wanted is there at once: times measured so are without pods.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from typing import Any
+
+from .apiservers import ApiServer, RefusedError
+
+INTERVAL_SECONDS = 1.0
+REVISION = "deployment.kubernetes.io/revision"
+PATCH = "merge-patch+json"
+
+
+class Controllers:
+    """A thread that looks at each of some clusters again and again; `with` ends it."""
+
+    def __init__(self, clusters: dict[str, ApiServer]) -> None:
+        self._clusters = clusters
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.paused = False
+        """Set to leave the clusters alone, e.g. while something is measured."""
+        self.last_error = ""
+
+    def __enter__(self) -> Controllers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(INTERVAL_SECONDS):
+            for number, cluster in enumerate([] if self.paused else [*self._clusters.values()]):
+                try:
+                    reconcile(cluster, f"192.0.2.{number + 1}")
+                except OSError as error:  # it is away, or the object has changed meanwhile
+                    self.last_error = f"{cluster.name}: {error}"
+
+
+def reconcile(cluster: ApiServer, address: str) -> None:
+    """Write what is missing; `address` is that of the ingress gateway."""
+    for deployment in cluster.items("/apis/apps/v1/deployments"):
+        if deployment.get("status", {}).get("observedGeneration") != _generation(deployment):
+            _roll_out(cluster, deployment)
+    for service in cluster.items("/api/v1/services"):
+        name, namespace = (service["metadata"][key] for key in ("name", "namespace"))
+        balanced = service["spec"].get("type") == "LoadBalancer"
+        if balanced and not service.get("status", {}).get("loadBalancer"):
+            _endpoint(cluster, service, address)
+            status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+            at = f"/api/v1/namespaces/{namespace}/services/{name}/status"
+            cluster.call("PATCH", at, status, PATCH)
+
+
+def _generation(deployment: dict[str, Any]) -> int:
+    return int(deployment["metadata"]["generation"])
+
+
+def _endpoint(cluster: ApiServer, service: dict[str, Any], address: str) -> None:
+    """Write the endpoint that a pod behind a Service would be."""
+    name, namespace = (service["metadata"][key] for key in ("name", "namespace"))
+    ports = [{"name": p["name"], "port": p["port"]} for p in service["spec"]["ports"]]
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": name, "namespace": namespace},
+        "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+    }
+    _create(cluster, f"/api/v1/namespaces/{namespace}/endpoints", endpoints)
+
+
+def _roll_out(cluster: ApiServer, deployment: dict[str, Any]) -> None:
+    """Write the ReplicaSet of a Deployment, ready, and the status of both."""
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    at = f"/apis/apps/v1/namespaces/{metadata['namespace']}"
+    text = json.dumps(spec["template"], sort_keys=True).encode()
+    name = f"{metadata['name']}-{hashlib.sha256(text).hexdigest()[:10]}"
+    mine = {
+        item["metadata"]["name"]: item["metadata"]["annotations"][REVISION]
+        for item in cluster.items(f"{at}/replicasets")
+        if item["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
+    }
+    revision = mine.get(name) or str(len(mine) + 1)
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+    }
+    replica_set = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": spec["template"]["metadata"]["labels"],
+            "annotations": {REVISION: revision},
+            "ownerReferences": [owner],
+        },
+        "spec": {key: spec[key] for key in ("replicas", "selector", "template")},
+    }
+    _create(cluster, f"{at}/replicasets", replica_set)
+    count = spec["replicas"]
+    pods = {key: count for key in ("replicas", "readyReplicas", "availableReplicas")}
+    ready = {**pods, "observedGeneration": 1}
+    cluster.call("PATCH", f"{at}/replicasets/{name}/status", {"status": ready}, PATCH)
+    annotations = {"metadata": {"annotations": {REVISION: revision}}}
+    cluster.call("PATCH", f"{at}/deployments/{metadata['name']}", annotations, PATCH)
+    status = {
+        **pods,
+        "updatedReplicas": count,
+        "observedGeneration": _generation(deployment),
+        "conditions": [
+            {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ],
+    }
+    cluster.call("PATCH", f"{at}/deployments/{metadata['name']}/status", {"status": status}, PATCH)
+
+
+def _create(cluster: ApiServer, path: str, body: dict[str, Any]) -> None:
+    """Create an object unless it is there."""
+    try:
+        cluster.call("POST", path, body)
+    except RefusedError as error:
+        if error.status != 409:
+            raise
