@@ -270,10 +270,15 @@ def test_the_program_hands_on_what_a_member_is(program: ProgramRunner) -> None:
         stack(
             "abc",
             a={"exposes": [GLOBAL], "locality": "eu/1"},
-            b={"exposes": [GLOBAL], "locality": "eu/2", "linkPort": 15999},
+            b={
+                "exposes": [GLOBAL],
+                "locality": "eu/2",
+                "linkPort": 15999,
+                "ingress": {"addresses": ["b.example"], "port": 30443},
+            },
             c={"locality": "eu/2", "dns": "istio"},
         ),
-        addresses={"a": [{"ip": "192.0.2.10"}], "b": [{"hostname": "b.example"}]},
+        addresses={"a": [{"ip": "192.0.2.10"}]},
     )
     near = "istio-multicluster/near-"
     assert run["ServiceEntry a-global-web.shop.8080"].spec["endpoints"] == [
@@ -285,7 +290,7 @@ def test_the_program_hands_on_what_a_member_is(program: ProgramRunner) -> None:
         },
         {
             "address": "b.example",
-            "ports": {"http-link": 15999},
+            "ports": {"http-link": 30443},  # what is dialled
             "labels": {f"{near}2": "true"},
             "weight": 1,
         },
@@ -294,6 +299,8 @@ def test_the_program_hands_on_what_a_member_is(program: ProgramRunner) -> None:
         (endpoint["address"], len(endpoint["labels"]))
         for endpoint in run["ServiceEntry c-global-web.shop.8080"].spec["endpoints"]
     ] == [("192.0.2.10", 1), ("b.example", 2)]
+    own = run["ServiceEntry b-global-web.shop.8080"].spec["endpoints"][1]
+    assert (own["address"], own["ports"]) == (GATEWAY_CLUSTER_IP, {"http-link": 15999})
     assert run["ServiceEntry c-global-services"].spec["addresses"] == ["240.0.0.1"]
     assert "addresses" not in run["ServiceEntry a-global-services"].spec
     assert "ConfigMap c-global-dns-zone" not in run.objects, "its sidecars answer"
