@@ -35,17 +35,17 @@ def leave_alone(clusters: Mapping[str, Cluster]) -> None:
     if not contexts:
         return
     refuse = _refuse_new()
+    providers: list[pulumi.Resource] = []
 
     def transform(args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
+        if isinstance(args.resource, pulumi.ProviderResource) and args.name in contexts:
+            providers.append(args.resource)
+            return ResourceTransformationResult({**args.props, "kubeconfig": KUBECONFIG}, args.opts)
         if not isinstance(args.resource, pulumi.CustomResource):
             return None
-        if isinstance(args.resource, pulumi.ProviderResource):
-            props = {**args.props, **({"kubeconfig": KUBECONFIG} if args.name in contexts else {})}
-            return ResourceTransformationResult(props, args.opts)
-        provider = args.opts.provider
-        if provider is not None and provider._name in contexts:
+        if args.opts.provider in providers:
             return ResourceTransformationResult(args.props, _left(args.opts, ["*"], refuse))
-        if "context" in args.props and args.props["context"] in contexts.values():
+        if args.props and args.props.get("context") in contexts.values():
             ignored = [key for key in args.props if key != UNREACHABLE]
             props = {**args.props, UNREACHABLE: True}
             return ResourceTransformationResult(props, _left(args.opts, ignored, refuse))

@@ -29,7 +29,9 @@ from .kubectl import (
     ConflictError,
     Kubectl,
     KubectlError,
+    MissingError,
     forgive_unreachable,
+    skips_unreachable,
 )
 from .names import SUFFIX
 
@@ -80,7 +82,13 @@ class ClusterDnsProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the edit is still there; if not, the next `up` makes it again."""
-        intact = _intact(Kubectl.of(props), props)
+        kubectl = Kubectl.of(props)
+        try:
+            intact = _intact(kubectl, props)
+        except KubectlError as error:
+            if isinstance(error, MissingError) or not skips_unreachable(kubectl):
+                raise
+            intact = True
         return ReadResult(id_, props if intact else {**props, "address": ""})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:

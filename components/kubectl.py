@@ -135,6 +135,17 @@ def forgive_unreachable(kubectl: Kubectl) -> Iterator[None]:
     except MissingError:
         raise
     except KubectlError:
-        given_up = os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", "").lower() in ("1", "true")
-        if not given_up or kubectl.reachable():
+        if not _switched_on("PULUMI_K8S_DELETE_UNREACHABLE") or kubectl.reachable():
             raise
+
+
+def skips_unreachable(kubectl: Kubectl) -> bool:
+    """Tell whether a cluster is dead and the user wants a refresh to go on without it.
+
+    PULUMI_K8S_SKIP_UPDATE_UNREACHABLE is the provider's switch for the same.
+    """
+    return _switched_on("PULUMI_K8S_SKIP_UPDATE_UNREACHABLE") and not kubectl.reachable()
+
+
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() in ("1", "true")

@@ -8,6 +8,7 @@ import pytest
 
 from components import cluster_dns
 from components.dns_layouts import LAYOUTS
+from components.kubectl import UNREACHABLE, KubectlError
 
 from .dns_edit import (
     COREFILE,
@@ -131,3 +132,32 @@ def test_only_another_mode_replaces(
     found = PROVIDER.diff("", props("coredns"), {**props("coredns"), **change})
     assert (found.changes, found.replaces) == (changes, replaces)
     assert found.delete_before_replace, "both edits at once would send queries in a circle"
+
+
+DEAD = "Unable to connect to the server: dial tcp 192.0.2.1:6443: i/o timeout"
+
+
+def test_a_preview_does_not_ask_a_cluster_that_is_known_to_be_away(
+    kubectl: FakeKubectl, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(kubectl, "coredns", COREFILE)
+    state = PROVIDER.create(props("coredns"))
+    kubectl.behave(fail=DEAD)
+    wanted = {**props("coredns"), UNREACHABLE: True}
+    assert not PROVIDER.diff(state.id, state.outs, wanted).changes
+    assert capfd.readouterr().err == "", "and says nothing of it"
+
+
+def test_a_refresh_goes_on_without_a_dead_cluster_only_when_asked_for(
+    kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(kubectl, "coredns", COREFILE)
+    state = PROVIDER.create(props("coredns"))
+    kubectl.behave(fail=DEAD)
+    with pytest.raises(KubectlError, match="i/o timeout"):
+        PROVIDER.read(state.id, state.outs)
+    monkeypatch.setenv("PULUMI_K8S_SKIP_UPDATE_UNREACHABLE", "true")
+    assert PROVIDER.read(state.id, state.outs).outs == state.outs
+    kubectl.remove()
+    with pytest.raises(KubectlError, match="kubectl is not on PATH"):
+        PROVIDER.read(state.id, state.outs)
