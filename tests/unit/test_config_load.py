@@ -97,10 +97,12 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         peers=("b",),
         cacerts=None,
         ingress=Ingress("LoadBalancer", (), 15443, 0, 600),
+        unreachable=False,
         network_policy=(),
     )
     assert settings.root_ca == RootCa(
         context="ctx-root",
+        clusters=(),
         namespace="istio-root-ca",
         roots=(Root("root-ca", "", ""),),
         lifetime_days=90,
@@ -171,7 +173,7 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
     assert settings.caller_identity is True
     roots = (Root("new", "", ""), Root("old", "ours.example", "Issuer"))
     cert_manager = CertManager("1", "charts", {"x": 1})
-    assert settings.root_ca == RootCa("ctx-root", "ca", roots, 9, 2, cert_manager, None, "o")
+    assert settings.root_ca == RootCa("ctx-root", (), "ca", roots, 9, 2, cert_manager, None, "o")
     assert settings.warn_days == 1
     wanted = RemoteDns("i", 3, "198.18.0.1", "100::1", "198.19.0.0/16")
     assert settings.remote_dns == wanted

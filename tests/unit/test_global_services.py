@@ -323,6 +323,6 @@ def test_a_member_takes_calls_before_anybody_is_sent_there(program: ProgramRunne
 
 def test_a_stack_without_global_services_says_nothing_of_them(program: ProgramRunner) -> None:
     run = program(stack("ab", b={"exposes": [service("web", 80)], "locality": "eu/1"}))
-    said = run.dump()
-    assert not re.search("global|unserved|weight|locality", said)
+    assert run.exports["clusters"]["b"].pop("locality") == "eu/1", "for peers in other stacks"
+    assert not re.search("global|unserved|weight|locality", run.dump())
     assert set(run.components) == {"a", "b", "a_b", "a-dns", "b-dns", "root-ca"}
