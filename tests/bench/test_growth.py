@@ -4,6 +4,9 @@ SIZES (default 2,4,8,16) are the numbers of clusters, all linked with each other
 10,1000) those of services that one of two clusters exposes. Pods count as ready as soon as they are
 wanted (`tests/support/controllers.py`), so that times are those of Pulumi, its providers and the
 API servers. Memory is that of Pulumi, the program and its providers.
+
+The state is a file, all of which Pulumi writes before and after each step. With
+PULUMI_SKIP_CHECKPOINTS=true it is written once, at the end, which tells how long the rest takes.
 """
 
 from __future__ import annotations
@@ -186,6 +189,7 @@ def test_more_services(tmp_path: Path) -> None:
     for count in SERVICES:
         with mesh(tmp_path / f"services-{count}") as made:
             rows.append(made.measure(2, count))
+            print(f"\n{HEAD}\n{rows[-1]}", flush=True)
     print("\n".join(["", HEAD, *map(str, rows)]))
     for row in rows:
         caller, target = row.objects["c00"], row.objects["c01"]
