@@ -8,6 +8,7 @@ the program either, and every change of the peers would need two runs.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ from pulumi.dynamic import (
 
 from . import removal
 
+VARIABLE = "ISTIO_MULTICLUSTER_REMOVED"
+"""Environment variable with the names, separated by commas, of clusters that may be destroyed."""
+
 
 class ImportedError(Exception):
     """A cluster that others import from would be destroyed."""
@@ -33,12 +37,10 @@ class ImportersProvider(ResourceProvider):
 
     serialize_as_secret_always = False
     peers: Sequence[str] = ()
-    removed: Sequence[str] = ()
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Read what the stack file says by now: that is where the operator tells us."""
-        self.peers = sorted(_object(req.config.get("peers"), {}))
-        self.removed = [str(name) for name in _object(req.config.get("removed"), [])]
+        """Read which peers are configured: in an `up` by now, in `destroy` by the last `up`."""
+        self.peers = sorted(json.loads(req.config.get("peers") or "{}"))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare who imports."""
@@ -53,27 +55,29 @@ class ImportersProvider(ResourceProvider):
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Refuse while one that imports is still configured and what it imports from is not let go.
+        """Refuse while one that imports is still configured and what it imports from is not named.
+
+        Named it is in the environment: `destroy` has the stack file as the last `up` has seen it.
 
         Raises:
             ImportedError: with the names of both.
         """
+        named = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")}
+        kept = {
+            cluster: callers
+            for cluster, peers in sorted(props["imported"].items())
+            if cluster not in named and (callers := [peer for peer in peers if peer in self.peers])
+        }
         reasons = [
             f"cluster {cluster} is not destroyed: {removal.and_(callers)} of another stack "
             f"import{'s' if len(callers) == 1 else ''} from it"
-            for cluster, peers in sorted(props["imported"].items())
-            if cluster not in self.removed
-            and (callers := [peer for peer in peers if peer in self.peers])
+            for cluster, callers in kept.items()
         ]
         if reasons:
             raise ImportedError(
-                "; ".join(reasons) + "; to destroy it nevertheless, name it: `pulumi config set "
-                "--path 'istio-multicluster:removed[0]' NAME`; nothing has been deleted yet"
+                "; ".join(reasons) + "; nothing has been deleted yet. To destroy it nevertheless, "
+                f"name it: `{VARIABLE}={','.join(kept)} pulumi destroy`"
             )
-
-
-def _object(text: str | None, default: Any) -> Any:
-    return json.loads(text) if text else default
 
 
 class Importers(Resource, module="istio-multicluster", name="Importers"):

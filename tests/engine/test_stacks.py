@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pulumi.automation import CommandError
 
+from components.importers import VARIABLE
 from tests.conftest import CLUSTERS, Lab
 from tests.support import pki, workloads
 from tests.support.kube import Kube
@@ -109,7 +110,7 @@ def owners(lab: Lab, base: Path, root: Owner) -> Iterator[Owners]:
         owner.kube.run(
             "delete", "namespace", workloads.NAMESPACE, "--ignore-not-found", timeout=120
         )
-        owner.stack.configure({**owner.config, "removed": [owner.name]})
+        owner.stack.use_environment(**{VARIABLE: owner.name})
     with ThreadPoolExecutor(len(made)) as pool:
         for done in [pool.submit(owner.stack.destroy) for owner in made.values()]:
             done.result()
@@ -207,7 +208,7 @@ def test_a_cluster_that_others_import_from_is_not_destroyed(owners: Owners) -> N
 
 def test_it_is_destroyed_when_it_is_named_and_its_peers_are_told(owners: Owners) -> None:
     a, c = owners["a"], owners["c"]
-    c.stack.configure({**c.config, "removed": ["c"]})
+    c.stack.use_environment(**{VARIABLE: "c"})
     c.stack.destroy()
     assert c.stack.resources() <= 1
     a.stack.configure(a.config)

@@ -106,7 +106,11 @@ class Stack:
 
     def use_hash_seed(self, seed: int) -> None:
         """Run the program with this seed for Python's hashes from now on."""
-        self.stack.workspace.env_vars = {**self.env, "PYTHONHASHSEED": str(seed)}
+        self.use_environment(PYTHONHASHSEED=str(seed))
+
+    def use_environment(self, **variables: str) -> None:
+        """Run Pulumi with these further variables from now on."""
+        self.stack.workspace.env_vars = {**self.env, **variables}
 
     def _note(self, event: automation.EngineEvent) -> None:
         if done := event.res_outputs_event:

@@ -9,7 +9,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from components import removal
-from components.importers import ImportedError, ImportersProvider
+from components.importers import VARIABLE, ImportedError, ImportersProvider
 from components.trust_phase import TrustPhaseProvider
 
 from .conftest import ProgramRunner
@@ -34,28 +34,33 @@ def test_destroy_is_refused_with_the_names_of_both_sides() -> None:
     with pytest.raises(ImportedError) as error:
         provider(peers=PEERS).delete("", {"imported": {"a": ["b", "c"], "z": []}})
     assert "cluster a is not destroyed: b and c of another stack import from it" in str(error.value)
-    assert "istio-multicluster:removed[0]" in str(error.value)
+    assert "`ISTIO_MULTICLUSTER_REMOVED=a pulumi destroy`" in str(error.value)
     assert "cluster z" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"peers": PEERS, "removed": ["a"]},
-        {"peers": {}},
-        {},
-        {"peers": {"d": {"stack": "o/p/d"}}},
-    ],
-)
-def test_destroy_goes_on_when_the_cluster_is_named_or_no_importer_is_configured(
-    config: dict[str, Any],
+@pytest.mark.parametrize("named", ["a", "x,a", "a, x"])
+def test_destroy_goes_on_when_the_cluster_is_named(
+    named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(VARIABLE, named)
+    provider(peers=PEERS).delete("", {"imported": {"a": ["b", "c"]}})
+
+
+@pytest.mark.parametrize("config", [{"peers": {}}, {}, {"peers": {"d": {"stack": "o/p/d"}}}])
+def test_an_up_goes_on_when_no_importer_is_configured_any_more(config: dict[str, Any]) -> None:
     provider(**config).delete("", {"imported": {"a": ["b", "c"]}})
 
 
-def test_another_cluster_that_is_named_does_not_let_this_one_go() -> None:
+def test_another_name_does_not_let_a_cluster_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "x,aa")
     with pytest.raises(ImportedError):
-        provider(peers=PEERS, removed=["x"]).delete("", {"imported": {"a": ["b"]}})
+        provider(peers=PEERS).delete("", {"imported": {"a": ["b"]}})
+    monkeypatch.setenv(VARIABLE, "a")
+    with pytest.raises(ImportedError) as error:
+        provider(peers=PEERS).delete("", {"imported": {"a": ["b"], "d": ["c"]}})
+    assert "cluster d is" in str(error.value)
+    assert "cluster a is" not in str(error.value)
+    monkeypatch.delenv(VARIABLE)
     with pytest.raises(ImportedError):
         provider(peers={"c": PEERS["c"]}).delete("", {"imported": {"a": ["b", "c"]}})
 

@@ -18,6 +18,7 @@ from .stacks import FULL, stack
 COMPONENTS = sorted((PROJECT_DIR / "components").glob("*.py"))
 EDGE = {
     "cluster_dns.py",
+    "importers.py",
     "ingress.py",
     "istiod_leftovers.py",
     "kubectl.py",
