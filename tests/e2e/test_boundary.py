@@ -145,7 +145,7 @@ def test_an_impostor_with_a_certificate_of_the_same_root_is_not_talked_to(mesh: 
         "the impostor has no address",
     )
     address = found[0]["ip"]
-    reached = f"curl -sk -m 5 -o /dev/null -w '%{{http_code}}' https://{address}:{port}/"
+    reached = f"curl -sk --no-alpn -m 5 -o /dev/null -w '%{{http_code}}' https://{address}:{port}/"
     until(lambda: a.shell(workloads.PLAIN, reached), lambda s: s == "200", 30, "it must listen")
     entry = ("serviceentry", "b-ingress", "-n", "istio-gateways")
     before = a.get(*entry)["spec"]["endpoints"]
