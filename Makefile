@@ -66,6 +66,10 @@ growth: setup ## Measure growth with clusters and services, on API servers witho
 soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_soak.py
 
+.PHONY: rotation
+rotation: setup ## Rotate a root under load (13 minutes)
+	@$(PYTHON) -m pytest -q -s tests/e2e/root_rotation.py
+
 .PHONY: mutations
 mutations: setup ## Take each defence of the boundary away, and see its test fail
 	@$(PYTHON) -m pytest -q -s tests/e2e/mutations.py

@@ -1,7 +1,7 @@
-"""The root is rotated and a cluster revoked, under constant load.
+"""The root is rotated, under constant load: `make rotation`, 13 minutes.
 
-The last of the e2e tests, by the name of the file: each goes on from what the one before has left,
-and c is shut out in the end.
+Not part of `make test`: it takes as long as a third of all other tests together, and on a machine
+that does other work beside it some requests do fail.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from tests.e2e.conftest import Mesh
 from tests.e2e.trust import (
     NEW,
     OLD,
-    SEEN,
     URL,
     ask,
     istiod_root,
@@ -27,9 +26,8 @@ from tests.e2e.trust import (
     up,
     wait_for_bundle,
 )
-from tests.support import identity, workloads
+from tests.support import workloads
 from tests.support.load import load
-from tests.support.wait import until
 
 
 @pytest.mark.timeout(1500)  # four updates, each followed by kubelet's refresh of a Secret
@@ -80,26 +78,3 @@ def test_istiod_without_its_ca_does_not_start(mesh: Mesh) -> None:
     assert set(certificates.fingerprints(istiod_root(a))) == set(
         certificates.fingerprints(root_bundle(a))
     )
-
-
-def test_a_revoked_cluster_is_shut_out(mesh: Mesh) -> None:
-    url = "http://echo.apps.svc.a.remote:8080/debug?env=dump"
-    c = mesh.clusters["c"]
-    assert mesh.call("c", url) == "200 CLUSTER=a"
-    stolen = identity.mint(c, "spiffe://b.remote/ns/istio-gateways/sa/istio-egressgateway")
-    identity.put(c, workloads.PLAIN, "/tmp/stolen.pem", stolen)
-    address, port = mesh.ingress("a")
-    script = (
-        "curl -sk -m 10 -o /dev/null -w '%{http_code}' --cert /tmp/stolen.pem "
-        f"--connect-to ::{address}:{port} -H 'Host: echo.apps.svc.a.remote:8080' "
-        "-H 'x-remote-caller: spiffe://b.remote/ns/apps/sa/default' "
-        f"https://link.svc.a.remote:{port}/debug"
-    )
-    assert c.shell(workloads.PLAIN, script) == "200", "any cluster CA can pass for any cluster"
-    serial = certificates.facts(secret(c, "ca-cert.pem"))[0].serial
-    started = time.monotonic()
-    up(mesh, revoked=[serial])
-    until(lambda: mesh.call("c", url), lambda seen: "200" not in seen, 60, "c still calls a")
-    until(lambda: c.shell(workloads.PLAIN, script), lambda s: s == "000", 60, "c passes for b")
-    print(f"\nshut out {time.monotonic() - started:.0f} s after `up` was started")
-    assert mesh.call("a", SEEN) == "200 CLUSTER=b", "the others are not touched"
