@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pulumi import automation
 
 from lab.instance import Instance
 from tests.conftest import INSTANCE
@@ -24,7 +23,6 @@ from tests.support.wait import until
 GATEWAYS = "istio-gateways"
 INGRESS = "istio-ingressgateway"
 NODE_PORT = 31999
-WAIT_SECONDS = 10
 TO_A = "http://echo.apps.svc.a.remote:8080/debug?env=dump"
 TO_B = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
 A, B = "a.lab.test", "b.lab.test"
@@ -196,24 +194,9 @@ def test_a_load_balancer_that_moves_with_its_name_is_followed(mesh: Mesh) -> Non
     assert seen.failed == 0, seen.codes
 
 
-def test_a_pending_address_ends_the_run_with_what_to_do(mesh: Mesh) -> None:
-    ask(mesh, "b", "192.0.2.1")  # none of the lab's
+def test_the_way_back_from_a_node_port_to_a_load_balancer(mesh: Mesh) -> None:
     forget_status(mesh, "b")
-    mesh.stack.configure(
-        changed(mesh, a={"networkPolicy": None}, b={"ingress": {"waitSeconds": WAIT_SECONDS}})
-    )
-    with pytest.raises(automation.CommandError) as caught:
-        mesh.stack.up()
-    said = str(caught.value)
-    assert (
-        f"cluster b: Service {GATEWAYS}/{INGRESS} has no load balancer address after "
-        f"{WAIT_SECONDS} s" in said
-    )
-    assert "clusters.b.ingress.addresses" in said
-
-
-def test_the_next_run_goes_on_once_there_is_an_address(mesh: Mesh) -> None:
-    ask(mesh, "b", None)
+    mesh.stack.configure(changed(mesh, a={"networkPolicy": None}))
     mesh.stack.up()
     assert mesh.stack.outputs()["clusters"]["b"]["ingressPort"] == 15999
     reaches(mesh, "a", TO_B, "b")
