@@ -52,7 +52,9 @@ class Life:
             for name in self.names
         }
         root = {"directory": str(self.certificates), "warnDays": 0}
-        return {"clusters": clusters, "rootCa": root, "istio": dev.settings()["istio"]}
+        removed = [name for name in CLUSTERS if name not in self.names]
+        istio = dev.settings()["istio"]
+        return {"clusters": clusters, "removed": removed, "rootCa": root, "istio": istio}
 
     def up(self, **options: Any) -> dict[str, int]:
         """Update with the configuration as it is meant now."""
