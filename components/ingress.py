@@ -127,7 +127,8 @@ def _moved(props: dict[str, Any], known: list[str]) -> bool:
 
 
 def _wait(props: dict[str, Any]) -> list[str]:
-    kubectl, seconds, cluster = Kubectl.of(props), props["waitSeconds"], props["cluster"]
+    kubectl, cluster = Kubectl.of(props), props["cluster"]
+    seconds = int(props["waitSeconds"])  # Pulumi's numbers are floats
     end = time.monotonic() + seconds
     said, error = False, ""
     while True:

@@ -23,7 +23,7 @@ def props(seconds: int = 5) -> dict[str, Any]:
     return {
         "cluster": "b",
         "service": f"istio-gateways/{NAME}",
-        "waitSeconds": seconds,
+        "waitSeconds": float(seconds),  # as it comes from the engine
         "kubeconfig": "kubeconfig",
         "context": "ctx-b",
         "addresses": None,
