@@ -245,7 +245,9 @@ def _cluster(
         cacerts=cacerts,
         ingress=config_ingress.parse(section.section("ingress"), link_port),
         unreachable=section.flag("unreachable"),
-        network_policy=_namespaces(section, "networkPolicy"),
+        network_policy=tuple(
+            sorted({*section.labels("networkPolicy", required="name a namespace")})
+        ),
         locality=config_global.locality(section),
     )
     if cluster.link_port in cluster.http_ports:
@@ -257,14 +259,6 @@ def _cluster(
 def _http_ports(section: Section) -> tuple[int, ...]:
     numbered, keys = section.numbered("httpPorts")
     return tuple(sorted({config_ports.parse(numbered, key) for key in keys}))
-
-
-def _namespaces(section: Section, key: str) -> tuple[str, ...]:
-    numbered, keys = section.numbered(key)
-    found = [numbered.label(item, required="name a namespace") for item in keys]
-    for name in duplicates(filter(None, found), str):
-        section.bad(key, f"{name!r} is listed twice", "remove one of the two")
-    return tuple(sorted(set(found)))
 
 
 def _istio(section: Section) -> Istio:

@@ -221,6 +221,19 @@ class Section:
         found = dict(zip(keys, items, strict=True))
         return Section(found, self.path, self.problems, secret=self._secret), keys
 
+    def labels(self, key: str, *, required: str) -> list[str]:
+        """Read a list of different DNS labels; what is none is left out.
+
+        Args:
+            key: the key.
+            required: the fix to show for an item that is empty.
+        """
+        numbered, keys = self.numbered(key)
+        found = [label for item in keys if (label := numbered.label(item, required=required))]
+        for name in duplicates(found, str):
+            self.bad(key, f"{name!r} is listed twice", "remove one of the two")
+        return found
+
     def mapping(self, key: str) -> dict[str, Any]:
         """Read a mapping whose keys are not ours to check (Helm values)."""
         value = self.take(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from config_parser import DNS_LABEL, Section, duplicates
+from config_parser import DNS_LABEL, Section
 
 REFERENCE = r"[^/\s]+(/[^/\s]+){2}"
 FORM = "write ORGANIZATION/PROJECT/STACK; without Pulumi Cloud, ORGANIZATION is `organization`"
@@ -34,10 +34,7 @@ def parse(section: Section, clusters: Iterable[str]) -> dict[str, str]:
 
 def removed(top: Section, clusters: Mapping[str, object]) -> tuple[str, ...]:
     """Read `removed`: the clusters that the operator lets go by name."""
-    numbered, keys = top.numbered("removed")
-    found = [numbered.label(key, required="name a cluster") for key in keys]
-    for name in duplicates(filter(None, found), str):
-        top.bad("removed", f"{name!r} is listed twice", "remove one of the two")
+    found = top.labels("removed", required="name a cluster")
     for name in (name for name in found if name in clusters):
         top.bad("removed", f"{name!r} is in `clusters`, too", "take it out of one of them")
-    return tuple(sorted({*filter(None, found)}))
+    return tuple(sorted({*found}))

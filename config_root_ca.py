@@ -158,13 +158,10 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig, clusters: Sequence[str]) 
 
 def _further_clusters(section: Section, own: Sequence[str]) -> tuple[str, ...]:
     """Read the clusters of other stacks that get a CA from here."""
-    numbered, keys = section.numbered("clusters")
-    found = [numbered.label(key, required="name a cluster of another stack") for key in keys]
-    for name in duplicates(filter(None, found), str):
-        section.bad("clusters", f"{name!r} is listed twice", "remove one of the two")
+    found = section.labels("clusters", required="name a cluster of another stack")
     for name in (name for name in found if name in own):
         section.bad("clusters", f"{name!r} is a cluster of this stack", "it has a CA: remove it")
-    return tuple(sorted({*filter(None, found)}))
+    return tuple(sorted({*found}))
 
 
 def _roots(section: Section) -> tuple[Root, ...]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pulumi
-import pulumi_kubernetes as k8s
-from pulumi import Input, ResourceOptions
+from pulumi import ResourceOptions
 
-from . import corefile, direction, names, streams
-from .custom_resources import custom_resource
+from . import corefile, direction, streams
 from .exposed import ExposedService, by_service, host
 from .istio_cluster import IstioCluster
 from .peer import Peer
+from .source_objects import SourceObjects
 
 Target = IstioCluster | Peer
 
@@ -54,95 +53,64 @@ class ClusterLink(pulumi.ComponentResource):
         super().__init__("istio-multicluster:index:ClusterLink", name, None, opts)
         self.zones = {}
         for source, target in args["directions"]:
-            self._route(name, source, target, args)
+            peer = target.cluster_name
+            prefix = f"{name}-{source.cluster_name}-to-{peer}"
+            objects = SourceObjects(self, prefix, source, peer)
+            _route(objects, target, args)
             if not source.dns_capture:
-                zone = self._zone(name, source, target, args)
-                self.zones[source.cluster_name] = {target.cluster_name: zone}
+                zone = objects.put_zone(_server(objects, target, args))
+                self.zones[source.cluster_name] = {peer: zone}
         self.register_outputs({})
 
-    def _route(
-        self, name: str, source: IstioCluster, target: Target, args: ClusterLinkArgs
-    ) -> None:
-        """Make the Istio objects on the source of one direction."""
-        peer = target.cluster_name
 
-        def put(
-            kind: str, suffix: str, spec: Input[dict[str, Any]], *after: pulumi.Resource
-        ) -> pulumi.Resource:
-            # No name of a cluster, Service or namespace has a dot in it.
-            separator = "." if "." in suffix else "-"
-            return custom_resource(
-                f"{name}-{source.cluster_name}-to-{peer}-{suffix}",
-                kind,
-                {"name": f"{peer}{separator}{suffix}", "namespace": names.GATEWAY_NAMESPACE},
-                spec,
-                ResourceOptions(
-                    parent=self,
-                    provider=source.provider,
-                    depends_on=[source.control_plane, source.gateway_namespace, *after],
-                ),
-            )
+def _route(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> None:
+    """Make the Istio objects on the source of one direction."""
+    source, peer, put = objects.source, target.cluster_name, objects.put
+    allowed = _allowed(source, target)
+    ports = source.link_port, target.ingress_port
+    answered = objects.answered(args["dummy_address"], args["dummy_address6"])
+    ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
+        lambda addresses: direction.ingress_entry(
+            peer, _not_empty(addresses, peer), target.ingress_port
+        )
+    )
+    rule = target.ingress_spiffe_id.apply(
+        lambda identity: direction.ingress_rule(peer, identity, allowed)
+    )
+    put("ServiceEntry", "ingress", ingress)
+    to_ingress = put("DestinationRule", "ingress", rule)
+    put("ServiceEntry", "services", direction.zone_entry(peer, allowed, answered))
+    gateway = f"{peer}-egress"
+    put("Gateway", "egress", direction.egress_gateway(peer, source.link_port, allowed))
+    spec = direction.egress_rule(peer, source.link_port, allowed)
+    to_egress = put("DestinationRule", "egress", spec)
+    told = args["caller_identity"]
+    spec = direction.route(peer, gateway, *ports, allowed, caller_identity=told)
+    # A route to a subset that is not there yet is an error for whoever calls.
+    put("VirtualService", "services", spec, to_ingress, to_egress)
 
-        allowed = _allowed(source, target)
-        ports = source.link_port, target.ingress_port
-        dummies = [
-            address for address in (args["dummy_address"], args["dummy_address6"]) if address
-        ]
-        answered = dummies if source.dns_capture else []
-        ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
-            lambda addresses: direction.ingress_entry(
-                peer, _not_empty(addresses, peer), target.ingress_port
-            )
-        )
-        rule = target.ingress_spiffe_id.apply(
-            lambda identity: direction.ingress_rule(peer, identity, allowed)
-        )
-        put("ServiceEntry", "ingress", ingress)
-        to_ingress = put("DestinationRule", "ingress", rule)
-        put("ServiceEntry", "services", direction.zone_entry(peer, allowed, answered))
-        gateway = f"{peer}-egress"
-        put("Gateway", "egress", direction.egress_gateway(peer, source.link_port, allowed))
-        spec = direction.egress_rule(peer, source.link_port, allowed)
-        to_egress = put("DestinationRule", "egress", spec)
-        told = args["caller_identity"]
-        spec = direction.route(peer, gateway, *ports, allowed, caller_identity=told)
-        # A route to a subset that is not there yet is an error for whoever calls.
-        put("VirtualService", "services", spec, to_ingress, to_egress)
+    if not (not_http := streams.of(allowed)):
+        return
+    put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(peer, e)))
+    rule = target.ingress_spiffe_id.apply(
+        lambda identity: streams.ingress_rule(peer, identity, not_http)
+    )
+    to_ingress = put("DestinationRule", "ingress-tcp", rule)
+    for (namespace, service), items in by_service(not_http).items():
+        put("ServiceEntry", f"{service}.{namespace}", streams.entry(peer, items))
+        for item in items:
+            suffix = f"{service}.{namespace}.{item['port']}"
+            spec = streams.route(peer, gateway, *ports, item)
+            put("VirtualService", suffix, spec, to_ingress, to_egress)
 
-        if not (not_http := streams.of(allowed)):
-            return
-        put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(peer, e)))
-        rule = target.ingress_spiffe_id.apply(
-            lambda identity: streams.ingress_rule(peer, identity, not_http)
-        )
-        to_ingress = put("DestinationRule", "ingress-tcp", rule)
-        for (namespace, service), items in by_service(not_http).items():
-            put("ServiceEntry", f"{service}.{namespace}", streams.entry(peer, items))
-            for item in items:
-                suffix = f"{service}.{namespace}.{item['port']}"
-                spec = streams.route(peer, gateway, *ports, item)
-                put("VirtualService", suffix, spec, to_ingress, to_egress)
 
-    def _zone(
-        self, name: str, source: IstioCluster, target: Target, args: ClusterLinkArgs
-    ) -> pulumi.Resource:
-        """Make the ConfigMap with the target's zone on the source."""
-        peer = target.cluster_name
-        not_http = streams.of(_allowed(source, target))
-        virtual = {host(peer, item): item["address"] for item in not_http}
-        dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
-        server = corefile.zone_server(peer, dummy, virtual, address6=dummy6)
-        return k8s.core.v1.ConfigMap(
-            f"{name}-{source.cluster_name}-to-{peer}-dns-zone",
-            metadata={
-                "name": corefile.zone_config_map(peer),
-                "namespace": names.SYSTEM_NAMESPACE,
-            },
-            data={f"{peer}.server": server},
-            opts=ResourceOptions(
-                parent=self, provider=source.provider, depends_on=[source.system_namespace]
-            ),
-        )
+def _server(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> str:
+    """Return the server block of the target's zone on the source."""
+    peer = target.cluster_name
+    not_http = streams.of(_allowed(objects.source, target))
+    virtual = {host(peer, item): item["address"] for item in not_http}
+    dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
+    return corefile.zone_server(peer, dummy, virtual, address6=dummy6)
 
 
 def _allowed(source: IstioCluster, target: Target) -> list[ExposedService]:

@@ -162,7 +162,7 @@ class IstioCluster(pulumi.ComponentResource):
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
         egress = self._gateway(names.EGRESS, egress_service, False, after_istiod)
         self.gateway_resources = Output.all(ingress.resources, egress.resources).apply(
-            lambda charts: [item for made in charts for item in made]
+            lambda both: [item for made in both for item in made]
         )
         self._strict_mtls()
         self.exposures = self._exposures(after_istiod)
