@@ -14,13 +14,15 @@ settings = root_stack.load()
 peers = stack_peers.read(settings)
 
 unreachable.leave_alone(settings.clusters)
-cacerts, further = arguments.cacerts(settings), []
+cacerts, listed, further = arguments.cacerts(settings), None, []
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
     further.append(root_ca := components.RootCa("root-ca", arguments.root_ca(settings), provider))
-    cacerts = root_ca.cacerts
+    cacerts, listed = root_ca.cacerts, root_ca.listed
     root_stack.export(settings.root_ca, cacerts)
-guard = trust_phase.guard("trust-phase", arguments.trust_phase(settings, cacerts, peers.found))
+guard = trust_phase.guard(
+    "trust-phase", arguments.trust_phase(settings, cacerts, peers.found, listed)
+)
 
 clusters = {}
 for name, cluster in settings.clusters.items():

@@ -66,7 +66,10 @@ def revocation(settings: Settings, name: str) -> str | None:
 
 
 def trust_phase(
-    settings: Settings, cas: Mapping[str, CaCerts | None], peers: Mapping[str, Peer]
+    settings: Settings,
+    cas: Mapping[str, CaCerts | None],
+    peers: Mapping[str, Peer],
+    listed: pulumi.Output[list[str]] | None = None,
 ) -> TrustPhaseArgs:
     """Return what guards a change of any cluster's trust.
 
@@ -74,6 +77,7 @@ def trust_phase(
         settings: the settings.
         cas: cluster CA of each cluster.
         peers: linked clusters of other stacks.
+        listed: fingerprints of the CAs that `RootCa` makes a revocation list of.
     """
     uses = {name: revocation(settings, name) is not None for name in settings.clusters}
     args: TrustPhaseArgs = {
@@ -91,6 +95,8 @@ def trust_phase(
         },
     }
     # Not there without a use: what has not changed is not updated.
+    if listed is not None:
+        args["listed"] = listed
     if settings.removed:
         args["removed"] = settings.removed
     if settings.peers:

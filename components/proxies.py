@@ -33,8 +33,8 @@ class Proxy:
     """Fingerprint of the root that its certificate comes from; empty: unknown."""
     roots: frozenset[str]
     """Fingerprints of the roots that it trusts."""
-    expires: str = ""
-    """When its certificate ends."""
+    issuer: str = ""
+    """Fingerprint of the CA that has signed its certificate; empty: unknown."""
     problem: str = ""
     """Why it could not be asked; empty: it was."""
 
@@ -96,11 +96,14 @@ def parse(name: str, dump: str, known_roots: str) -> Proxy:
     chain = _pem(secrets["default"]["tls_certificate"]["certificate_chain"])
     trusted = _pem(secrets["ROOTCA"]["validation_context"]["trusted_ca"])
     bundle = certificates.roots_bundle([trusted, known_roots])
+    facts = certificates.facts(chain)
+    if not facts:
+        raise LookupError("an empty chain")
     return Proxy(
         name,
         certificates.root_of(chain, bundle),
         frozenset(certificates.fingerprints(trusted)),
-        certificates.facts(chain)[0].not_after.isoformat(),
+        facts[1].fingerprint if facts[1:] else "",
     )
 
 

@@ -77,6 +77,9 @@ class RootCa(pulumi.ComponentResource):
     cacerts: dict[str, CaCerts]
     """Name of each mesh cluster to its cluster CA; all values are secrets."""
 
+    listed: Output[list[str]] | None
+    """Fingerprints of the CAs that have a revocation list; None: no list is made."""
+
     def __init__(
         self,
         name: str,
@@ -98,7 +101,7 @@ class RootCa(pulumi.ComponentResource):
             }
             for cluster in args["clusters"]
         }
-        crl = self._revocation_list(issued)
+        self.listed, crl = self._revocation_list(issued)
         self.cacerts = {cluster: self._cacerts(issued[cluster], crl) for cluster in issued}
         self.register_outputs({})
 
@@ -194,10 +197,11 @@ class RootCa(pulumi.ComponentResource):
 
     def _revocation_list(
         self, issued: dict[str, dict[str, Output[dict[str, str]]]]
-    ) -> Output[str] | None:
+    ) -> tuple[Output[list[str]], Output[str]] | tuple[None, None]:
+        """Return which CAs have a list, and the lists."""
         revoked = self._args["revoked"]
         if revoked is None:
-            return None
+            return None, None
 
         def public(certificate: Output[str]) -> Output[str]:
             return Output.unsecret(certificate)
@@ -217,7 +221,10 @@ class RootCa(pulumi.ComponentResource):
             access=self._args["access"],
             opts=ResourceOptions(parent=self),
         )
-        return made.crl
+        listed = Output.all(*signers.values()).apply(
+            lambda pems: sorted({certificates.fingerprint(pem) for pem in pems})
+        )
+        return listed, made.crl
 
 
 def cluster_ca_secret(cluster: str, root: str) -> str:

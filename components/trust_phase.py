@@ -99,6 +99,8 @@ class TrustPhaseArgs(TypedDict):
     """Cluster to the clusters that it is linked to."""
     access: Mapping[str, Access]
     """Cluster to how kubectl reaches it."""
+    listed: NotRequired[pulumi.Input[Sequence[str]]]
+    """Fingerprints of the CAs that `RootCa` makes a revocation list of."""
     abroad: NotRequired[Abroad]
     """Linked clusters of other stacks."""
     removed: NotRequired[Sequence[str]]
@@ -126,6 +128,8 @@ class TrustPhaseProvider(ResourceProvider):
         rotated = [name for name in both if _roots(before[name]) != _roots(known[name])]
         if rotated:
             reasons += _refusals(before, known, rotated, news)
+        begun = [n for n in both if known[n]["revocation"] and not before[n].get("revocation")]
+        reasons += _unlisted(begun, news)
         reasons += _removals(olds, news) + _distrust(known, news)
         # Not of a property: Pulumi would print all that is wanted before each reason.
         return CheckResult(news, [CheckFailure("", reason) for reason in reasons])
@@ -173,6 +177,32 @@ def _distrust(known: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
             name, trust["roots"], trust["signer"], abroad["links"][name], abroad
         )
     ]
+
+
+def _unlisted(begun: Sequence[str], props: Mapping[str, Any]) -> list[str]:
+    """Return why clusters cannot begin to go by revocation lists yet.
+
+    A proxy that cannot be asked holds nobody back here: a stolen key is more urgent.
+    """
+    listed = props.get("listed")
+    if not isinstance(listed, list):  # the user's own lists, or not known yet
+        return []
+    reasons = []
+    for name in begun:
+        try:
+            asked = proxies.ask(Kubectl.of(props["access"][name]), "")
+        except KubectlError as error:
+            reasons.append(f"cluster {name} cannot be asked whose certificates it has: {error}")
+            continue
+        late = [proxy for proxy in asked if not proxy.problem and proxy.issuer not in listed]
+        if late:
+            reasons.append(
+                f"cluster {name} cannot go by revocation lists yet: {len(late)} of {len(asked)} "
+                "proxies have a certificate of a cluster CA that was renewed since, of which no "
+                "list can be signed any more, and would be refused by all others "
+                f"({proxies.names_of(late)}); restart their pods first"
+            )
+    return reasons
 
 
 def _refusals(

@@ -27,7 +27,7 @@ def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
 TALK = [
     exposed("talk", 8081),
     exposed("talk", 9081, protocol="http2"),
-    exposed("talk", 8082, protocol="grpc"),
+    exposed("talk", 8082, protocol="grpc", **{"global": True}),
     exposed("talk", 8083, protocol="tls"),
     exposed("talk", 8084, protocol="tcp"),
     exposed("talk", 8085, protocol="tcp"),
@@ -69,6 +69,7 @@ CONFIG: dict[str, Any] = {
             "exposes": [
                 exposed("echo", 8080),
                 *TWINS["a"],
+                exposed("talk", 8082, protocol="grpc", **{"global": True}),
                 {"service": "ratings", "namespace": "bookinfo", "port": 9080},
             ],
         },
@@ -186,14 +187,16 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
             workloads.client(workloads.CALLERS),
         )
     clusters["b"].apply(
-        workloads.talker("b"),
-        workloads.talk_service("talk", *workloads.TALK_PORTS),
         workloads.talk_service("vault", 8081, 8082, 8084),
         workloads.talk_service("patient", 8081),
         workloads.talk_service("sick", 8081),
     )
     for name in TWINS:
-        clusters[name].apply(*workloads.twin(name))
+        clusters[name].apply(
+            *workloads.twin(name),
+            workloads.talker(name),
+            workloads.talk_service("talk", *workloads.TALK_PORTS),
+        )
     for kube in clusters.values():
         for where in NAMESPACES:
             kube.wait_for_deployments(where)

@@ -23,19 +23,19 @@ SPLIT = f"http://split.apps.svc.global.remote:8080{DEBUG}"
 GUARDED = f"http://guarded.apps.svc.global.remote:8080{DEBUG}"
 
 
-def scale(mesh: Mesh, cluster: str, replicas: int) -> None:
-    where = ("-n", workloads.NAMESPACE, "deployment/twin")
+def scale(mesh: Mesh, cluster: str, server: str, replicas: int) -> None:
+    where = ("-n", workloads.NAMESPACE, f"deployment/{server}")
     mesh.clusters[cluster].run("scale", f"--replicas={replicas}", *where)
 
 
 @contextmanager
-def down(mesh: Mesh, cluster: str) -> Iterator[None]:
+def down(mesh: Mesh, cluster: str, server: str = "twin") -> Iterator[None]:
     """Take a cluster's server away for a while."""
-    scale(mesh, cluster, 0)
+    scale(mesh, cluster, server, 0)
     try:
         yield
     finally:
-        scale(mesh, cluster, 1)
+        scale(mesh, cluster, server, 1)
         mesh.clusters[cluster].wait_for_deployments(workloads.NAMESPACE)
 
 
@@ -84,6 +84,17 @@ def test_the_next_answers_while_the_nearest_is_down_and_no_call_fails(
     print(result)
     assert result.requests > 500
     assert result.failed == 0, result
+
+
+def test_grpc_goes_to_the_next_cluster_as_well(mesh: Mesh) -> None:
+    def said() -> str:
+        script = "talk grpc talk.apps.svc.global.remote:8082 3 0s 1048576"
+        return mesh.clusters["c"].shell(workloads.NAMESPACE, script, timeout=60)
+
+    until(said, lambda seen: seen == "unary b said\nstream 3", 30, "b is nearest to c")
+    with down(mesh, "b", "talk"):
+        until(said, lambda seen: seen == "unary a said\nstream 3", 30, "a is next")
+    until(said, lambda seen: seen == "unary b said\nstream 3", 60, "b is up again")
 
 
 def test_calls_are_split_by_weight_and_the_rest_takes_over(mesh: Mesh) -> None:

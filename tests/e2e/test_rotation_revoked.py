@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import time
 
+import pytest
+from pulumi.automation import CommandError
+
 from components import certificates
-from tests.e2e.conftest import Mesh
-from tests.e2e.trust import SEEN, secret, up
+from tests.e2e.conftest import NAMESPACES, Mesh
+from tests.e2e.trust import SEEN, restart, secret, up
 from tests.support import identity, workloads
 from tests.support.wait import until
+
+
+def test_the_first_lists_wait_for_proxies_that_would_be_refused(mesh: Mesh) -> None:
+    """The CA of b was renewed by a test before: no list can be had of the one that it had then."""
+    with pytest.raises(CommandError) as error:
+        up(mesh, revoked=[])
+    assert "cluster b cannot go by revocation lists yet" in str(error.value)
+    assert "apps/echo-" in str(error.value)
+    assert "cluster a" not in str(error.value), "its CA is the first one that it had"
+    restart(mesh, *NAMESPACES, "bookinfo")
 
 
 def test_a_revoked_cluster_is_shut_out(mesh: Mesh) -> None:

@@ -61,9 +61,8 @@ def test_a_proxy_tells_whose_certificate_it_has_and_whom_it_trusts(
     signer: str, trusted: tuple[pki.Ca, ...]
 ) -> None:
     text = dump(chain(signer), *(ca.pem for ca in trusted))
-    end = LEAF[signer].certificate.not_valid_after_utc.isoformat()
-    root = certificates.fingerprint(issued.ca(signer).pem)
-    assert proxies.parse("ns/p", text, KNOWN) == Proxy("ns/p", root, roots(*trusted), end)
+    root, issuer = (certificates.fingerprint(issued.ca(f"{a}{signer}").pem) for a in ("", "a."))
+    assert proxies.parse("ns/p", text, KNOWN) == Proxy("ns/p", root, roots(*trusted), issuer)
 
 
 def test_the_root_of_a_certificate_is_found_where_the_proxy_does_not_trust_it() -> None:

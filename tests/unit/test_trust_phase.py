@@ -51,8 +51,8 @@ def props(
     }
 
 
-def proxy(name: str, signer: str, *roots: str, problem: str = "") -> Proxy:
-    return Proxy(f"shop/{name}", signer, frozenset(roots), problem=problem)
+def proxy(name: str, signer: str, *roots: str, issuer: str = "", problem: str = "") -> Proxy:
+    return Proxy(f"shop/{name}", signer, frozenset(roots), issuer, problem)
 
 
 AT = {
@@ -254,7 +254,53 @@ def test_revocation_lists_once_used_stay(mesh: Mesh) -> None:
     assert "keep `rootCa.revoked`" in reason
     assert check(props("[1]"), used) == []
     assert check(used, used) == []
-    assert mesh.asked == {}, "no proxy has a say in it"
+    assert mesh.asked == {}, "no proxy has a say in it, if the lists are the user's own"
+
+
+def lists(*listed: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the properties before and after the first revocation lists, which b gets."""
+    used = props("[1]") | {"listed": list(listed)}
+    used["wanted"]["b"] = trust("[1]", revocation=True)
+    return props("[1]"), used
+
+
+def test_the_first_lists_wait_for_proxies_of_a_ca_that_has_none(mesh: Mesh) -> None:
+    mesh.seen["b"] = [
+        proxy("new", OLD, OLD, issuer="CA"),
+        proxy("old", OLD, OLD, issuer="renewed since"),
+        proxy("mute", "", problem="kubectl exec: timed out"),
+    ]
+    (reason,) = check(*lists("CA"))
+    assert reason.startswith("cluster b cannot go by revocation lists yet: 1 of 3 proxies ")
+    assert reason.endswith("(shop/old); restart their pods first")
+    assert set(mesh.asked) == {"b"}
+
+
+def test_the_first_lists_come_once_every_proxy_has_a_ca_with_one(mesh: Mesh) -> None:
+    mesh.seen["b"] = [proxy("p", OLD, OLD, issuer="CA")]
+    assert check(*lists("root", "CA")) == []
+    assert set(mesh.asked) == {"b"}
+
+
+def test_lists_that_are_in_force_already_ask_nobody(mesh: Mesh) -> None:
+    _, used = lists("CA")
+    assert check(used, used | {"listed": ["renewed CA"]}) == []
+    assert mesh.asked == {}
+
+
+def test_the_first_lists_do_not_come_to_a_cluster_that_cannot_be_asked(mesh: Mesh) -> None:
+    del mesh.seen["b"]
+    (reason,) = check(*lists("CA"))
+    assert reason.startswith("cluster b cannot be asked whose certificates it has: ")
+
+
+def test_the_program_tells_which_cas_have_a_list(mesh: Mesh, program: ProgramRunner) -> None:
+    root = {"context": "ctx-root", "revoked": []}
+    run = program({**stack("ab"), "rootCa": root | {"roots": ["old", "new"]}})
+    issuers = ("old", "new", "a.old", "a.new", "b.old", "b.new")
+    wanted = sorted(certificates.fingerprint(issued.ca(name).pem) for name in issuers)
+    assert guarded(run)["listed"] == wanted
+    assert "listed" not in guarded(program(stack("ab")))
 
 
 def test_every_reason_is_told_at_once(mesh: Mesh) -> None:
