@@ -102,11 +102,12 @@ NAMESPACES = (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN, workloads.
 SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
 
 
-def by_digest(repository: str) -> str:
-    """Return the reference of an image of the lab, by its digest."""
-    found = digests.digests(Instance(INSTANCE))
-    (digest,) = {found[name] for name in found if name.rpartition(":")[0] == repository}
-    return f"{repository}@{digest}"
+def by_digest() -> dict[str, str]:
+    """Return the reference by its digest of each image of the lab, by repository."""
+    found: dict[str, set[str]] = {}
+    for name, digest in digests.digests(Instance(INSTANCE)).items():
+        found.setdefault(name.rpartition(":")[0], set()).add(digest)
+    return {of: f"{of}@{one}" for of, (one, *others) in found.items() if not others}
 
 
 @dataclass(frozen=True)
@@ -156,18 +157,18 @@ class Mesh:
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
-    images = {
-        "istiod": "registry.istio.io/release/pilot",
-        "proxy": "registry.istio.io/release/proxyv2",
+    images = by_digest()
+    pinned = {
+        "istiod": images["registry.istio.io/release/pilot"],
+        "proxy": images["registry.istio.io/release/proxyv2"],
     }
-    pinned = {key: by_digest(repository) for key, repository in images.items()}
     config = {
         **copy.deepcopy(CONFIG),
         "istio": {**lab.istio, "images": pinned},
-        "remoteDns": {"image": by_digest("docker.io/coredns/coredns")},
+        "remoteDns": {"image": images["docker.io/coredns/coredns"]},
     }
     config["rootCa"]["certManager"]["repository"] = lab.istio["repository"]
-    config["rootCa"]["opensslImage"] = by_digest(workloads.CLIENT_IMAGE.partition(":")[0])
+    config["rootCa"]["opensslImage"] = images[workloads.CLIENT_IMAGE.partition(":")[0]]
     clusters["a"].apply(workloads.namespace(workloads.LOCKED, injected=False))
     rbac.grant(lab.kubeconfig, CLUSTERS, rotation=True)
     stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
