@@ -34,6 +34,8 @@ TALK = [
     exposed("vault", 8081, allow=["c"]),
     exposed("vault", 8082, protocol="grpc", allow=["c"]),
     exposed("vault", 8084, protocol="tcp", allow=["c"]),
+    exposed("narrow", 8081, policy={"maxRequests": 1}),
+    exposed("narrow", 8084, protocol="tcp", policy={"maxConnections": 1}),
     exposed(
         "patient", 8081, policy={"timeout": "2s", "retries": {"attempts": 3, "retryOn": "5xx"}}
     ),
@@ -189,6 +191,7 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         )
     clusters["b"].apply(
         workloads.talk_service("vault", 8081, 8082, 8084),
+        workloads.talk_service("narrow", 8081, 8084),
         workloads.talk_service("patient", 8081),
         workloads.talk_service("sick", 8081),
     )

@@ -5,6 +5,7 @@ What takes long runs beside the other tests: `long` starts it, and the last test
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -247,6 +248,30 @@ def test_a_service_that_fails_is_left_alone_and_the_others_are_not(mesh: Mesh) -
         "the egress gateway still sends calls to a service that answers 503 only",
     )
     assert say(mesh, f"talk http 1 {HTTP}/proto 1 0s").startswith("200 b")
+
+
+NARROW = {
+    "requests": (
+        "curl -s -m 20 -o /dev/null -w '%{http_code}\\n' "
+        "'http://narrow.apps.svc.b.remote:8081/stream?count=5&pause=1s'",
+        "200",
+        "503",
+    ),
+    "connections": (
+        "talk lines narrow.apps.svc.b.remote:8084 '' 2 4s 2>/dev/null "
+        "| tail -1 | grep . || echo no",
+        "line 2",
+        "no",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_no_more_than_the_limit_come_to_a_service_at_a_time(mesh: Mesh, kind: str) -> None:
+    one, served, refused = NARROW[kind]
+    at_once = f"for n in 1 2 3; do ({one}) & done; wait"
+    assert Counter(say(mesh, at_once).splitlines()) == {served: 1, refused: 2}
+    assert say(mesh, one) == served, "and the next one after it"
 
 
 @pytest.mark.parametrize("name", LONG)
