@@ -258,10 +258,9 @@ NARROW = {
         "503",
     ),
     "connections": (
-        "talk lines narrow.apps.svc.b.remote:8084 '' 2 4s 2>/dev/null "
-        "| tail -1 | grep . || echo no",
+        "talk lines narrow.apps.svc.b.remote:8084 '' 2 4s | grep -x 'line 2' || echo refused",
         "line 2",
-        "no",
+        "refused",
     ),
 }
 
