@@ -60,7 +60,7 @@ def test_every_component_gets_what_it_declares_and_nothing_else(settings: Settin
     assert set(cluster) == declared(IstioClusterArgs)
     assert set(cluster["istio"]) == declared(IstioInstall)
     assert set(arguments.remote_dns(settings, "a", {})) == declared(RemoteDnsArgs)
-    further = {"abroad", "removed"}
+    further = {"abroad", "listed", "removed"}
     assert set(arguments.trust_phase(settings, {}, {})) == declared(TrustPhaseArgs) - further
     more = replace(settings, peers={"d": "o/p/s"}, removed=("e",))
     assert set(arguments.trust_phase(more, {}, {})) == declared(TrustPhaseArgs)
