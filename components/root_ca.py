@@ -222,7 +222,7 @@ class RootCa(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         listed = Output.all(*signers.values()).apply(
-            lambda pems: sorted({certificates.fingerprint(pem) for pem in pems})
+            lambda pems: certificates.fingerprints("\n".join(pems))
         )
         return listed, made.crl
 

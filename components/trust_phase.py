@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -187,13 +187,8 @@ def _unlisted(begun: Sequence[str], props: Mapping[str, Any]) -> list[str]:
     listed = props.get("listed")
     if not isinstance(listed, list):  # the user's own lists, or not known yet
         return []
-    reasons = []
-    for name in begun:
-        try:
-            asked = proxies.ask(Kubectl.of(props["access"][name]), "")
-        except KubectlError as error:
-            reasons.append(f"cluster {name} cannot be asked whose certificates it has: {error}")
-            continue
+    seen, reasons = _ask(begun, props, "", "whose certificates it has")
+    for name, asked in seen.items():
         late = [proxy for proxy in asked if not proxy.problem and proxy.issuer not in listed]
         if late:
             reasons.append(
@@ -215,13 +210,21 @@ def _refusals(
     bundles = [t["bundle"] for t in (*before.values(), *wanted.values()) if isinstance(t, dict)]
     known_roots = certificates.roots_bundle(bundles)
     asked = sorted({*changed, *(peer for name in changed for peer in peers.get(name, ()))})
+    seen, reasons = _ask(asked, props, known_roots, "what its proxies trust")
+    return [*refusals(wanted, changed, peers, seen), *reasons]
+
+
+def _ask(
+    clusters: Iterable[str], props: Mapping[str, Any], known_roots: str, what: str
+) -> tuple[dict[str, list[Proxy]], list[str]]:
+    """Return the proxies of each cluster, and why some clusters cannot be asked."""
     seen, reasons = {}, []
-    for name in asked:
+    for name in clusters:
         try:
             seen[name] = proxies.ask(Kubectl.of(props["access"][name]), known_roots)
         except KubectlError as error:
-            reasons.append(f"cluster {name} cannot be asked what its proxies trust: {error}")
-    return [*refusals(wanted, changed, peers, seen), *reasons]
+            reasons.append(f"cluster {name} cannot be asked {what}: {error}")
+    return seen, reasons
 
 
 class TrustPhase(Resource, module="istio-multicluster", name="TrustPhase"):
