@@ -34,6 +34,11 @@ class ExposedService(TypedDict):
     """Its share of the calls to that; None: they go to the nearest."""
 
 
+def ordered(exposes: Iterable[ExposedService]) -> list[ExposedService]:
+    """Return exposed ports in an order that does not depend on that of the stack file."""
+    return sorted(exposes, key=lambda item: (item["namespace"], item["service"], item["port"]))
+
+
 def by_service(
     exposes: Iterable[ExposedService],
 ) -> dict[tuple[str, str], list[ExposedService]]:
@@ -42,8 +47,7 @@ def by_service(
     def key(item: ExposedService) -> tuple[str, str]:
         return item["namespace"], item["service"]
 
-    ordered = sorted(exposes, key=lambda item: (*key(item), item["port"]))
-    return {group: list(items) for group, items in groupby(ordered, key)}
+    return {group: list(items) for group, items in groupby(ordered(exposes), key)}
 
 
 def host(cluster: str, exposed: ExposedService) -> str:

@@ -1,20 +1,26 @@
 """Specs of the objects by which a cluster offers services to its peers. Pure functions.
 
-What stands here is the boundary: the Gateway takes in the cluster's own zone only, a VirtualService
-exists per exposed service only, and the policy lets only the peers' egress gateways speak at all.
+What stands here is the boundary: the Gateway takes in the cluster's own zone only, routes exist for
+exposed services only, and the policy lets only the peers' egress gateways speak at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pulumi
+
 from . import global_services, names, service_policy, streams
-from .exposed import ExposedService, authorities, authority_match
+from .exposed import ExposedService, authorities, authority_match, ordered
 
 Spec = dict[str, Any]
 
-EXPOSED_GATEWAY = "exposed-services"
+EXPOSED = "exposed-services"
+"""Name of the Gateway, and of the VirtualService of what is HTTP."""
+MAX_BYTES = 1_500_000
+"""Room for a spec: etcd takes requests of 1.5 MiB, and there is more in them."""
 
 
 def gateway(
@@ -28,15 +34,13 @@ def gateway(
         exposes: the exposed services; tls and tcp ports have a server each, HTTP one for all.
         peers: name of each linked cluster to its trust domain.
     """
+    exposes = list(exposes)
     http: Spec = {
         "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
         # `./`: no VirtualService of another namespace can bind: the operator exposes.
-        "hosts": [f"./*.{names.zone(cluster)}"],
+        "hosts": [f"./{host}" for host in _zones(cluster, exposes)],
         "tls": {"mode": "ISTIO_MUTUAL"},
     }
-    exposes = list(exposes)
-    if any(item.get("is_global") for item in exposes):
-        http["hosts"] = [*http["hosts"], f"./*.{names.zone(names.GLOBAL)}"]
     return {
         "selector": {"istio": "ingressgateway"},
         "servers": [http, *streams.arrival_servers(cluster, link_port, exposes, peers)],
@@ -44,30 +48,30 @@ def gateway(
 
 
 def virtual_service(
-    cluster: str, ports: Sequence[ExposedService], *, caller_identity: bool
-) -> Spec:
-    """Return the VirtualService of one exposed Service for HTTP.
+    cluster: str, exposes: Iterable[ExposedService], *, caller_identity: bool
+) -> Spec | None:
+    """Return the VirtualService of all that is exposed for HTTP, a route for each port.
 
-    All calls arrive on the one link port, so the port that the caller meant is told by the
-    authority alone.
+    None if nothing is: Istio has no VirtualService without routes. All calls arrive on the one link
+    port, so the port that the caller meant is told by the authority alone. One object for all, so
+    that their number does not grow with services: ADR 17.
 
     Args:
         cluster: the cluster's name.
-        ports: the exposed ports of one Service, all of them HTTP.
+        exposes: the exposed services.
         caller_identity: whether the header with the caller's identity may pass.
-    """
-    service, namespace = ports[0]["service"], ports[0]["namespace"]
 
-    def zones(exposed: ExposedService) -> list[str]:
-        return [cluster, names.GLOBAL] if exposed.get("is_global") else [cluster]
+    Raises:
+        pulumi.RunError: they are too many for one object.
+    """
 
     def route(exposed: ExposedService) -> Spec:
-        destination = {
-            "host": names.local_host(service, namespace),
-            "port": {"number": exposed["port"]},
-        }
+        service, namespace, port = exposed["service"], exposed["namespace"], exposed["port"]
+        zones = [cluster, names.GLOBAL] if exposed.get("is_global") else [cluster]
+        destination = {"host": names.local_host(service, namespace), "port": {"number": port}}
         made: Spec = {
-            "match": [{"authority": authority_match(zone, exposed)} for zone in zones(exposed)],
+            "name": f"{service}.{namespace}.{port}",  # as access logs and a diff will show it
+            "match": [{"authority": authority_match(zone, exposed)} for zone in zones],
             "route": [{"destination": destination}],
             "retries": service_policy.hop_retries(),
         }
@@ -77,14 +81,31 @@ def virtual_service(
             made.setdefault("headers", {})["response"] = global_services.unserved()
         return made
 
-    return {
-        "hosts": [
-            names.service_host(service, namespace, zone)
-            for zone in dict.fromkeys(zone for item in ports for zone in zones(item))
-        ],
-        "gateways": [EXPOSED_GATEWAY],
-        "http": [route(item) for item in ports],
+    http = _http(exposes)
+    if not http:
+        return None
+    spec = {
+        "hosts": _zones(cluster, http),
+        "gateways": [EXPOSED],
+        "http": [route(item) for item in http],
     }
+    if (size := len(json.dumps(spec, separators=(",", ":")))) > MAX_BYTES:
+        raise pulumi.RunError(
+            f"clusters.{cluster}.exposes: the routes of {len(http)} HTTP ports are {size} bytes, "
+            f"and a Kubernetes object has room for {MAX_BYTES}; expose fewer from this cluster"
+        )
+    return spec
+
+
+def _http(exposes: Iterable[ExposedService]) -> list[ExposedService]:
+    """Return the exposed ports that are HTTP, in an order of their own."""
+    return [item for item in ordered(exposes) if item["protocol"] not in streams.PROTOCOLS]
+
+
+def _zones(cluster: str, exposes: Iterable[ExposedService]) -> list[str]:
+    """Return the hosts that callers may mean: its own zone's, and the global one's if any are."""
+    shared = any(item.get("is_global") for item in exposes)
+    return [f"*.{names.zone(zone)}" for zone in (cluster, *((names.GLOBAL,) if shared else ()))]
 
 
 def policy(
@@ -137,12 +158,7 @@ def policy(
     for peer, principal in callers.items():
         mine = [item for item in exposed if peer in item["allow"]]
         snis = [streams.sni(cluster, item) for item in streams.of(mine)]
-        hosts = {
-            host
-            for item in mine
-            if item["protocol"] not in streams.PROTOCOLS
-            for host in authorities(cluster, item)
-        } | {
+        hosts = {host for item in _http(mine) for host in authorities(cluster, item)} | {
             host
             for item in global_services.offered(exposed, cluster, peer)
             for host in authorities(names.GLOBAL, item)

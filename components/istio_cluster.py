@@ -12,7 +12,7 @@ from pulumi import Input, Output, ResourceOptions
 from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposed import ExposedService, by_service, described
+from .exposed import ExposedService, described
 from .gateway_chart import GatewayChart
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
@@ -80,7 +80,7 @@ class IstioCluster(pulumi.ComponentResource):
     """Istio on one cluster, ready to be linked to others.
 
     Makes the namespaces `istio-system` and `istio-gateways`, the Secret `cacerts`, the charts base,
-    istiod and two gateways, mesh-wide strict mTLS, the Gateway and VirtualServices of the exposed
+    istiod and two gateways, mesh-wide strict mTLS, the Gateway and VirtualService of the exposed
     services and the policy that shuts the link port to all but the peers' egress gateways. The
     name of the component is the name of the cluster.
 
@@ -337,15 +337,12 @@ class IstioCluster(pulumi.ComponentResource):
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
         spec = exposure.gateway(cluster, port, self.exposes, peers)
-        gateway = put("Gateway", "exposed-services", exposure.EXPOSED_GATEWAY, spec, policy)
+        gateway = put("Gateway", exposure.EXPOSED, exposure.EXPOSED, spec, policy)
         made = [policy, gateway]
         for item in streams.of(self.exposes):
             of = f"{item['service']}.{item['namespace']}.{item['port']}"
-            spec = streams.arrival(cluster, exposure.EXPOSED_GATEWAY, item)
+            spec = streams.arrival(cluster, exposure.EXPOSED, item)
             made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
-        http = [item for item in self.exposes if item["protocol"] not in streams.PROTOCOLS]
-        for (namespace, service), ports in by_service(http).items():
-            spec = exposure.virtual_service(cluster, ports, caller_identity=told)
-            suffix = f"expose-{service}.{namespace}"
-            made.append(put("VirtualService", suffix, f"{service}.{namespace}", spec, policy))
+        if http := exposure.virtual_service(cluster, self.exposes, caller_identity=told):
+            made.append(put("VirtualService", exposure.EXPOSED, exposure.EXPOSED, http, policy))
         return made

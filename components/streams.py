@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import names, service_policy
-from .exposed import ExposedService, host, label
+from .exposed import ExposedService, host, label, ordered
 
 Spec = dict[str, Any]
 
@@ -23,8 +23,7 @@ PROTOCOLS = ("tls", "tcp")
 
 def of(exposes: Iterable[ExposedService]) -> list[ExposedService]:
     """Return the exposed ports that are not HTTP, in an order of their own."""
-    found = (item for item in exposes if item["protocol"] in PROTOCOLS)
-    return sorted(found, key=lambda item: (item["namespace"], item["service"], item["port"]))
+    return [item for item in ordered(exposes) if item["protocol"] in PROTOCOLS]
 
 
 def sni(cluster: str, exposed: ExposedService) -> str:

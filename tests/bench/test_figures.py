@@ -8,6 +8,7 @@ Times are of this machine; what is compared is measured in turn, in one run, and
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ from tests.support.wait import until
 
 PREVIEWS = 5
 LOADS = 3
+SERVICES = int(os.environ.get("SERVICES", "1000"))
 LOAD = "fortio load -quiet -p 50,99 -json - -qps 200 -c 4 -t 10s"
 URLS = {
     "sidecar pair": "http://echo.apps.svc.cluster.local:8080/echo",
@@ -40,12 +42,19 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.monotonic() - started
 
 
+def _settings(*services: str) -> dict[str, Any]:
+    """Return the stack of `make up`, with further services that b exposes."""
+    config = dev.settings()
+    del config["bookinfo"]
+    config["clusters"]["b"]["exposes"] += [
+        {"service": name, "namespace": workloads.NAMESPACE, "port": 8080} for name in services
+    ]
+    return config
+
+
 @pytest.fixture(scope="module")
 def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Kube, Kube]]:
-    config = dev.settings()
-    echo = {"service": "echo", "namespace": workloads.NAMESPACE, "port": 8080}
-    config["clusters"]["b"]["exposes"].append(echo)
-    del config["bookinfo"]
+    config = _settings("echo")
     rbac.grant(lab.kubeconfig, config["clusters"])
     stack = Stack(tmp_path_factory.mktemp("bench"), lab.kubeconfig, config)
     kubes = [Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b")]
@@ -95,19 +104,44 @@ def test_latency_through_the_link(bench: tuple[Stack, Kube, Kube]) -> None:
     for kube in (a, b):
         kube.wait_for_deployments(workloads.NAMESPACE)
     for url in URLS.values():
-        ask = f"curl -s -m 5 -o /dev/null -w '%{{http_code}}' {url}"
-        until(
-            lambda ask=ask: a.shell(workloads.NAMESPACE, ask),  # type: ignore[misc]
-            lambda seen: seen == "200",
-            150,
-            f"{url} does not answer",
-        )
+        _wait_for_answer(a, url)
     p50: dict[str, list[float]] = {name: [] for name in URLS}
     for _ in range(LOADS):
         for name, url in URLS.items():
-            result = json.loads(a.shell(workloads.NAMESPACE, f"{LOAD} {url}", check=True))
-            assert set(result["RetCodes"]) == {"200"}, f"every request must be answered: {result}"
-            p50[name].append(result["DurationHistogram"]["Percentiles"][0]["Value"] * 1000)
+            p50[name].append(_p50(a, url))
     local, linked = (statistics.median(values) for values in p50.values())
     ratio = statistics.median(there / here for here, there in zip(*p50.values(), strict=True))
     print(f"\np50 at 200 requests/s: {linked:.2f} ms linked, {local:.2f} ms local: {ratio:.2f}")
+
+
+def test_latency_beside_many_exposed_services(bench: tuple[Stack, Kube, Kube]) -> None:
+    """Envoy compares an authority with those of all services in turn, see ADR 17."""
+    stack, a, b = bench
+    url = URLS["through the link"]
+    alone = [_p50(a, url) for _ in range(LOADS)]
+    others = [f"a{number:04}" for number in range(SERVICES)]  # before echo in every list
+    stack.configure(_settings("echo", "echo-too", *others))
+    stack.use_environment(PULUMI_SKIP_CHECKPOINTS="true")
+    print(f"\nup with {SERVICES} more services: {seconds(stack.up):.0f} s")
+    b.apply(workloads.service("echo-too", 8080))
+    _wait_for_answer(a, url.replace("echo", "echo-too", 1))  # the gateways have got all of them
+    beside = [_p50(a, url) for _ in range(LOADS)]
+    before, after = statistics.median(alone), statistics.median(beside)
+    print(f"\np50 through the link: {before:.2f} ms, beside {SERVICES} services {after:.2f} ms")
+
+
+def _wait_for_answer(kube: Kube, url: str) -> None:
+    ask = f"curl -s -m 5 -o /dev/null -w '%{{http_code}}' {url}"
+    until(
+        lambda: kube.shell(workloads.NAMESPACE, ask),
+        lambda seen: seen == "200",
+        150,
+        f"{url} does not answer",
+    )
+
+
+def _p50(kube: Kube, url: str) -> float:
+    """Return the median latency under load, in milliseconds."""
+    result = json.loads(kube.shell(workloads.NAMESPACE, f"{LOAD} {url}", check=True))
+    assert set(result["RetCodes"]) == {"200"}, f"every request must be answered: {result}"
+    return float(result["DurationHistogram"]["Percentiles"][0]["Value"]) * 1000

@@ -143,11 +143,11 @@ def test_what_is_no_longer_exposed_is_refused_before_its_route_goes(life: Life) 
     life.stack.configure({**life.config, "clusters": clusters})
     life.stack.up()
     steps = life.stack.steps
-    assert steps.index(("update", "a-link-policy")) < steps.index(("delete", "a-expose-echo.apps"))
+    assert steps.index(("update", "a-link-policy")) < steps.index(("delete", "a-exposed-services"))
     life.stack.configure(life.config)
     life.stack.up()
     steps = life.stack.steps
-    assert steps.index(("update", "a-link-policy")) < steps.index(("create", "a-expose-echo.apps"))
+    assert steps.index(("update", "a-link-policy")) < steps.index(("create", "a-exposed-services"))
 
 
 def test_removing_the_link_removes_its_objects_and_nothing_else(life: Life) -> None:
@@ -156,7 +156,7 @@ def test_removing_the_link_removes_its_objects_and_nothing_else(life: Life) -> N
     assert not changes.keys() & {"create", "replace"}
     kinds = "serviceentries,destinationrules,virtualservices,gateways.networking.istio.io"
     left = life.clusters["a"].get(kinds, "-n", "istio-gateways")["items"]
-    assert {item["metadata"]["name"] for item in left} <= {"exposed-services", "echo.apps"}
+    assert {item["metadata"]["name"] for item in left} <= {"exposed-services"}
 
 
 def test_destroy_leaves_the_clusters_as_they_were(life: Life) -> None:

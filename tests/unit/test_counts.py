@@ -11,7 +11,7 @@ from .stacks import service, stack
 PER_CLUSTER = 12
 """Namespaces x2, cacerts, charts x4, addresses, clean-up, strict mTLS, policy, Gateway.
 
-One more per service.
+One more as soon as it exposes HTTP.
 """
 PER_DNS = 8
 PER_LINK = 14
@@ -26,24 +26,19 @@ def counts(run: Run) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("services", [0, 1, 10, 200])
-def test_a_link_has_the_same_objects_however_many_services_it_serves(
+def test_the_objects_are_the_same_however_many_services_there_are(
     program: ProgramRunner, services: int
 ) -> None:
     exposes = [service(f"s{i}", 80 + i) for i in range(services)]
     found = counts(program(stack("ab", b={"exposes": exposes})))
     assert found == {
         "a": PER_CLUSTER,
-        "b": PER_CLUSTER + services,
+        "b": PER_CLUSTER + bool(services),
         "a_b": PER_LINK,
         "a-dns": PER_DNS,
         "b-dns": PER_DNS,
         "root-ca": PER_ROOT_CA + 2 * 2,
     }
-
-
-def test_ports_of_one_service_share_one_virtual_service(program: ProgramRunner) -> None:
-    exposes = [service("web", port) for port in (80, 8080, 8443)]
-    assert counts(program(stack("ab", b={"exposes": exposes})))["b"] == PER_CLUSTER + 1
 
 
 @pytest.mark.parametrize("names", ["ab", "abc", "abcde"])
@@ -112,7 +107,7 @@ def test_a_new_link_changes_only_its_two_ends(program: ProgramRunner) -> None:
     assert {other[key].parent for key in set(other.objects) - set(one.objects)} == {"a_c"}
 
 
-def test_a_newly_exposed_service_is_one_object_and_its_port_at_the_callers(
+def test_a_newly_exposed_service_changes_two_objects_and_its_port_at_the_callers(
     program: ProgramRunner,
 ) -> None:
     before = program(stack("abc", a={"exposes": [service("web", 80)]}))
@@ -121,8 +116,9 @@ def test_a_newly_exposed_service_is_one_object_and_its_port_at_the_callers(
         "ServiceEntry a_b-b-to-a-services",
         "ServiceEntry a_c-c-to-a-services",
         "AuthorizationPolicy a-link-policy",  # a list of what is allowed
+        "VirtualService a-exposed-services",  # and one of where it goes
     }
-    assert set(after.objects) - set(before.objects) == {"VirtualService a-expose-api.shop"}
+    assert set(after.objects) == set(before.objects)
 
 
 def test_a_tcp_service_is_two_objects_for_itself_and_one_for_each_port_at_the_callers(
@@ -157,14 +153,3 @@ def test_a_tcp_service_is_two_objects_for_itself_and_one_for_each_port_at_the_ca
     }, "c, which may not call it, does not change"
     assert len(two.objects) - len(one.objects) == 2, "a VirtualService on either side"
     assert len(three.objects) - len(two.objects) == 3, "and a ServiceEntry at the caller"
-
-
-def test_services_whose_names_join_to_the_same_text_are_different_objects(
-    program: ProgramRunner,
-) -> None:
-    exposes = [
-        {"service": "web", "namespace": "shop-eu", "port": 80},
-        {"service": "eu-web", "namespace": "shop", "port": 80},
-    ]
-    found = counts(program(stack("ab", b={"exposes": exposes})))
-    assert found["b"] == PER_CLUSTER + 2

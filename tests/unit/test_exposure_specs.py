@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pulumi
 import pytest
 
 from components import exposure
@@ -16,6 +17,7 @@ from .stacks import service, stack
 RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 WEB = "web.shop.svc.a.remote"
 WEB_REGEX = r"web\.shop\.svc\.a\.remote"
+RATINGS_REGEX = r"ratings\.bookinfo\.svc\.a\.remote"
 B = "b.example/ns/istio-gateways/sa/istio-egressgateway"
 C = "c.remote/ns/istio-gateways/sa/istio-egressgateway"
 
@@ -41,6 +43,7 @@ def test_two_ports_of_one_service_are_told_apart_by_the_authority(
 ) -> None:
     ports = [exposed("web", 80), exposed("web", 8443)]
     spec = exposure.virtual_service("a", ports, caller_identity=False)
+    assert spec
     hits = [
         route["route"][0]["destination"]["port"]["number"]
         for route in spec["http"]
@@ -49,27 +52,47 @@ def test_two_ports_of_one_service_are_told_apart_by_the_authority(
     assert hits == ([] if expected is None else [expected]), "Envoy matches the whole value"
 
 
-def test_a_virtual_service_leads_to_its_own_service_only(full: Run) -> None:
-    found = full["VirtualService a-expose-web.shop"]
-    assert found.object_name == "VirtualService istio-gateways/web.shop"
-    destination = {"host": "web.shop.svc.cluster.local"}
+def test_each_exposed_port_has_a_route_to_itself_and_nothing_else_has_one(full: Run) -> None:
+    found = full["VirtualService a-exposed-services"]
+    assert found.object_name == "VirtualService istio-gateways/exposed-services"
     assert found.spec == {
-        "hosts": ["web.shop.svc.a.remote"],
+        "hosts": ["*.svc.a.remote"],
         "gateways": ["exposed-services"],
         "http": [
             {
+                "name": f"{service}.{namespace}.{port}",
                 "match": [{"authority": {"regex": regex}}],
-                "route": [{"destination": {**destination, "port": {"number": port}}}],
+                "route": [
+                    {
+                        "destination": {
+                            "host": f"{service}.{namespace}.svc.cluster.local",
+                            "port": {"number": port},
+                        }
+                    }
+                ],
                 "retries": RETRIES,
                 # Whoever wrote it: no gateway has vouched for it.
                 "headers": {"request": {"remove": ["x-remote-caller"]}},
             }
-            for port, regex in (
-                (80, rf"(?i)({WEB_REGEX}|{WEB_REGEX}:80)"),
-                (8443, rf"(?i)({WEB_REGEX}:8443)"),
+            for service, namespace, port, regex in (
+                ("ratings", "bookinfo", 9080, rf"(?i)({RATINGS_REGEX}:9080)"),
+                ("web", "shop", 80, rf"(?i)({WEB_REGEX}|{WEB_REGEX}:80)"),
+                ("web", "shop", 8443, rf"(?i)({WEB_REGEX}:8443)"),
             )
         ],
     }
+
+
+def test_more_routes_than_an_object_has_room_for_are_refused_by_name() -> None:
+    def made(count: int) -> object:
+        exposes = [exposed(f"service-{number:04}", 80) for number in range(count)]
+        return exposure.virtual_service("a", exposes, caller_identity=False)
+
+    assert made(3000)
+    with pytest.raises(pulumi.RunError) as error:
+        made(5000)
+    assert "clusters.a.exposes: the routes of 5000 HTTP ports are 1" in str(error.value)
+    assert "expose fewer from this cluster" in str(error.value)
 
 
 @pytest.mark.parametrize(("cluster", "port"), [("a", 15443), ("b", 15444), ("c", 15443)])
@@ -128,7 +151,7 @@ def test_the_callers_identity_passes_only_where_it_is_vouched_for(
     program: ProgramRunner, told: bool
 ) -> None:
     run = program({**stack("ab", a={"exposes": [service("web")]}), "callerIdentity": told})
-    (arriving,) = run["VirtualService a-expose-web.shop"].spec["http"]
+    (arriving,) = run["VirtualService a-exposed-services"].spec["http"]
     inside, leaving = run["VirtualService a_b-b-to-a-services"].spec["http"]
     assert "headers" not in inside, "the egress gateway sees who calls, a sidecar only itself"
     rules = run["AuthorizationPolicy a-link-policy"].spec["rules"]

@@ -170,7 +170,8 @@ def test_the_target_leads_each_sni_to_its_own_port(run: Run) -> None:
 def test_it_is_not_in_the_zone_of_http(run: Run) -> None:
     zone = run["ServiceEntry a_b-a-to-b-services"].spec
     assert [port["number"] for port in zone["ports"]] == [80]
-    assert "VirtualService b-expose-db.shop" not in run.objects
+    routes = run["VirtualService b-exposed-services"].spec["http"]
+    assert [route["name"] for route in routes] == ["web.shop.80"]
 
 
 def test_who_may_not_call_it_knows_nothing_of_it(run: Run) -> None:
