@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components import IstioCluster, certificates, cluster_ca
+from components import certificates, cluster_ca
 from components.bookinfo import BookinfoArgs
 from components.certificates import CaCerts
 from components.cluster_link import ClusterLinkArgs, Target
@@ -17,7 +17,7 @@ from components.dns_layouts import CAPTURE
 from components.egress_policy import EgressPolicyArgs
 from components.global_services import Member, of
 from components.global_zone import GlobalServicesArgs
-from components.istio_cluster import IstioClusterArgs
+from components.istio_cluster import IstioCluster, IstioClusterArgs
 from components.kubectl import Access
 from components.peer import Peer
 from components.remote_dns import RemoteDnsArgs

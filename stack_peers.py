@@ -9,9 +9,9 @@ import pulumi
 
 import arguments
 import config
-from components import IstioCluster
 from components.exposed import ExposedService
 from components.importers import Importers
+from components.istio_cluster import IstioCluster
 from components.peer import Peer, UnreadableError, of_outputs
 from config_parser import Problems
 from settings import Settings

@@ -11,7 +11,8 @@ import pulumi_kubernetes as k8s
 import arguments
 import config
 import providers
-from components import RemoteDns, corefile, names
+from components import corefile, names
+from components.remote_dns import RemoteDns
 
 CLUSTER = "a"
 
