@@ -23,11 +23,11 @@ def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
     return {"service": service, "namespace": workloads.NAMESPACE, "port": port, **further}
 
 
-# Every protocol, on ports of one Service; more of it for one cluster only, or with a policy.
+# Every protocol but gRPC (`TWINS`), on ports of one Service; more of it for one cluster only, or
+# with a policy.
 TALK = [
     exposed("talk", 8081),
     exposed("talk", 9081, protocol="http2"),
-    exposed("talk", 8082, protocol="grpc", **{"global": True}),
     exposed("talk", 8083, protocol="tls"),
     exposed("talk", 8084, protocol="tcp"),
     exposed("talk", 8085, protocol="tcp"),
@@ -54,6 +54,7 @@ TWINS = {
         exposed("twin", 8080, **{"global": True}),
         exposed("split", 8080, **{"global": True, "weight": weight}),
         exposed("guarded", 8080, allow=[caller], **{"global": True}),
+        exposed("talk", 8082, protocol="grpc", **{"global": True}),
     ]
     for cluster, weight, caller in (("a", 90, "b"), ("b", 10, "c"))
 }
@@ -71,7 +72,6 @@ CONFIG: dict[str, Any] = {
             "exposes": [
                 exposed("echo", 8080),
                 *TWINS["a"],
-                exposed("talk", 8082, protocol="grpc", **{"global": True}),
                 {"service": "ratings", "namespace": "bookinfo", "port": 9080},
             ],
         },
