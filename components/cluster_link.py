@@ -9,7 +9,7 @@ import pulumi
 from pulumi import ResourceOptions
 
 from . import corefile, direction, streams
-from .exposed import ExposedService, by_service, host
+from .exposed import ExposedService, by_service, host, title
 from .istio_cluster import IstioCluster
 from .peer import Peer
 from .source_objects import SourceObjects
@@ -99,9 +99,8 @@ def _route(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> Non
     for (namespace, service), items in by_service(not_http).items():
         put("ServiceEntry", f"{service}.{namespace}", streams.entry(peer, items))
         for item in items:
-            suffix = f"{service}.{namespace}.{item['port']}"
             spec = streams.route(peer, gateway, *ports, item)
-            put("VirtualService", suffix, spec, to_ingress, to_egress)
+            put("VirtualService", title(item), spec, to_ingress, to_egress)
 
 
 def _server(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> str:

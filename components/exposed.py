@@ -66,6 +66,11 @@ def described(exposed: ExposedService) -> dict[str, Any]:
     return found
 
 
+def title(exposed: ExposedService) -> str:
+    """Return `SERVICE.NAMESPACE.PORT`, which no other exposed port of the cluster has."""
+    return f"{exposed['service']}.{exposed['namespace']}.{exposed['port']}"
+
+
 def label(cluster: str, exposed: ExposedService) -> str:
     """Return a DNS label that no other exposed port has."""
     return names.port_label(exposed["service"], exposed["namespace"], exposed["port"], cluster)

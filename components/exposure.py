@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from . import global_services, names, service_policy, streams
-from .exposed import ExposedService, authorities, authority_match, ordered
+from .exposed import ExposedService, authorities, authority_match, ordered, title
 
 Spec = dict[str, Any]
 
@@ -38,7 +38,7 @@ def gateway(
     http: Spec = {
         "port": {"number": link_port, "name": "https-link", "protocol": "HTTPS"},
         # `./`: no VirtualService of another namespace can bind: the operator exposes.
-        "hosts": [f"./{host}" for host in _zones(cluster, exposes)],
+        "hosts": [f"./{host}" for host in _hosts(cluster, exposes)],
         "tls": {"mode": "ISTIO_MUTUAL"},
     }
     return {
@@ -66,12 +66,15 @@ def virtual_service(
     """
 
     def route(exposed: ExposedService) -> Spec:
-        service, namespace, port = exposed["service"], exposed["namespace"], exposed["port"]
-        zones = [cluster, names.GLOBAL] if exposed.get("is_global") else [cluster]
-        destination = {"host": names.local_host(service, namespace), "port": {"number": port}}
+        destination = {
+            "host": names.local_host(exposed["service"], exposed["namespace"]),
+            "port": {"number": exposed["port"]},
+        }
         made: Spec = {
-            "name": f"{service}.{namespace}.{port}",  # as access logs and a diff will show it
-            "match": [{"authority": authority_match(zone, exposed)} for zone in zones],
+            "name": title(exposed),  # as access logs and a diff will show it
+            "match": [
+                {"authority": authority_match(zone, exposed)} for zone in _zones(cluster, [exposed])
+            ],
             "route": [{"destination": destination}],
             "retries": service_policy.hop_retries(),
         }
@@ -85,7 +88,7 @@ def virtual_service(
     if not http:
         return None
     spec = {
-        "hosts": _zones(cluster, http),
+        "hosts": _hosts(cluster, http),
         "gateways": [EXPOSED],
         "http": [route(item) for item in http],
     }
@@ -103,9 +106,14 @@ def _http(exposes: Iterable[ExposedService]) -> list[ExposedService]:
 
 
 def _zones(cluster: str, exposes: Iterable[ExposedService]) -> list[str]:
-    """Return the hosts that callers may mean: its own zone's, and the global one's if any are."""
+    """Return by which clusters' names callers may mean one of them: `global` if any is."""
     shared = any(item.get("is_global") for item in exposes)
-    return [f"*.{names.zone(zone)}" for zone in (cluster, *((names.GLOBAL,) if shared else ()))]
+    return [cluster, names.GLOBAL] if shared else [cluster]
+
+
+def _hosts(cluster: str, exposes: Iterable[ExposedService]) -> list[str]:
+    """Return all hosts of these zones."""
+    return [f"*.{names.zone(zone)}" for zone in _zones(cluster, exposes)]
 
 
 def policy(

@@ -9,6 +9,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from . import corefile, direction, global_services, names
+from .exposed import title
 from .global_services import GlobalService, Member
 from .istio_cluster import IstioCluster
 from .source_objects import SourceObjects
@@ -75,8 +76,7 @@ def _routes(
     ports = {member["cluster"]: member["port"] for member in args["members"]}
     rules = []
     for service in services:
-        item = service.exposed
-        suffix = f"{item['service']}.{item['namespace']}.{item['port']}"
+        suffix = title(service.exposed)
 
         def entry(known: dict[str, Any], service: GlobalService = service) -> dict[str, Any]:
             return global_services.entry(service, known["addresses"], ports)

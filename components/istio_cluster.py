@@ -12,7 +12,7 @@ from pulumi import Input, Output, ResourceOptions
 from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposed import ExposedService, described
+from .exposed import ExposedService, described, title
 from .gateway_chart import GatewayChart
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
@@ -340,7 +340,7 @@ class IstioCluster(pulumi.ComponentResource):
         gateway = put("Gateway", exposure.EXPOSED, exposure.EXPOSED, spec, policy)
         made = [policy, gateway]
         for item in streams.of(self.exposes):
-            of = f"{item['service']}.{item['namespace']}.{item['port']}"
+            of = title(item)
             spec = streams.arrival(cluster, exposure.EXPOSED, item)
             made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
         if http := exposure.virtual_service(cluster, self.exposes, caller_identity=told):

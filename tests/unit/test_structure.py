@@ -29,7 +29,8 @@ EDGE = {
 
 
 def test_main_stays_readable_at_a_glance() -> None:
-    assert len((PROJECT_DIR / "__main__.py").read_text().splitlines()) < 65, "a screen"
+    lines = (PROJECT_DIR / "__main__.py").read_text().splitlines()
+    assert sum(not line.startswith(("import ", "from ")) for line in lines) < 50
 
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.name)
