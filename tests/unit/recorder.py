@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ SECRET = "kubernetes:core/v1:Secret"
 DNS_CLUSTER_IP = "10.96.7.7"
 GATEWAY_CLUSTER_IP = "10.96.8.8"
 UNKNOWN = rpc.UNKNOWN
+PROVIDER_VERSION = metadata.version("pulumi-kubernetes")
 
 
 INGRESS_ADDRESSES = "pulumi-python:dynamic/istio-multicluster:IngressAddresses"
@@ -76,6 +78,8 @@ class Registration:
     retain_on_delete: bool
     hooks: tuple[str, ...]
     """Names of the hooks that run before it is created."""
+    request: dict[str, Any]
+    """The whole request but for the inputs: every option, set or not."""
 
     @property
     def kind(self) -> str:
@@ -158,15 +162,52 @@ class Run:
 
     def dump(self) -> str:
         """Everything, as text: equal texts mean that an `up` would change nothing."""
-        lines = [
-            json.dumps(
-                [r.type, r.name, r.parent, r.provider, r.inputs, sorted(r.secrets)]
-                + sorted(r.depends_on),
+        return "\n".join(self.lines().values())
+
+    def lines(self) -> dict[str, str]:
+        """The lines of `dump()`: type and name of each resource to all that is asked of it.
+
+        The provider of a dynamic resource, a pickle, is left out: where code lives is not what is
+        wanted. `test_dynamic.py` looks at it.
+        """
+        lines = {
+            f"{r.type} {r.name}": json.dumps(
+                [
+                    r.type,
+                    r.name,
+                    r.parent,
+                    r.provider,
+                    {key: value for key, value in r.inputs.items() if key != "__provider"},
+                    sorted(r.secrets - {"__provider"}),
+                    sorted(r.depends_on),
+                    r.request,
+                ],
                 sort_keys=True,
             )
             for r in self.registrations
-        ]
-        return "\n".join([*sorted(lines), json.dumps(self.exports, sort_keys=True)])
+        }
+        assert len(lines) == len(self.registrations), "a real engine would say: Duplicate URN"
+        exports = json.dumps([self.exports, sorted(self.export_secrets)], sort_keys=True)
+        return {**dict(sorted(lines.items())), "exports": exports}
+
+
+VOLATILE = ("object", "properties", "sourcePosition", "stackTrace", "parentStackTraceHandle")
+"""Fields of a request that are its inputs, or say where in the code it was made."""
+UNORDERED = ("dependencies", "aliasURNs", "additionalSecretOutputs")
+
+
+def _options(request: Any) -> dict[str, Any]:
+    """Return all of a request but its inputs; what the engine takes as a set is sorted."""
+    found = json_format.MessageToDict(request, always_print_fields_with_no_presence=True)
+    for key in VOLATILE:
+        found.pop(key, None)
+    for key in UNORDERED:
+        found[key] = sorted(found.get(key, ()))
+    for key, property_dependencies in found.get("propertyDependencies", {}).items():
+        found["propertyDependencies"][key] = sorted(property_dependencies["urns"])
+    if found["version"] == PROVIDER_VERSION:
+        found["version"] = "that of the SDK"
+    return found
 
 
 def _with_chart(answers: Answers, registration: Registration) -> Registration:
@@ -319,6 +360,7 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
                 ignore_changes=() if read else tuple(request.ignoreChanges),
                 retain_on_delete=not read and request.retainOnDelete,
                 hooks=() if read else tuple(request.hooks.before_create),
+                request=_options(request),
             )
         )
 
