@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from components import certificates
+from components.trust import certificates
 from tests.e2e.conftest import Mesh
 from tests.e2e.trust import (
     NEW,

@@ -7,7 +7,7 @@ import time
 import pytest
 from pulumi.automation import CommandError
 
-from components import certificates
+from components.trust import certificates
 from tests.e2e.conftest import NAMESPACES, Mesh
 from tests.e2e.trust import SEEN, restart, secret, up
 from tests.support import identity, workloads

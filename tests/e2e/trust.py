@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
-from components import certificates, proxies
 from components.kubectl import Kubectl
+from components.trust import certificates, proxies
 from tests.e2e.conftest import Mesh
 from tests.support import workloads
 from tests.support.kube import Kube

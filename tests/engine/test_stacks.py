@@ -15,7 +15,7 @@ import pytest
 import yaml
 from pulumi.automation import CommandError
 
-from components.importers import VARIABLE
+from components.link.destroy_guard import VARIABLE
 from tests.conftest import CLUSTERS, Lab
 from tests.support import pki, workloads
 from tests.support.kube import Kube

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from components import corefile
-from components.dns_layouts import LAYOUTS, RefusedError
+from components.dns import corefile
+from components.dns.platforms import LAYOUTS, RefusedError
 from tests.support.coredns import CoreDns
 from tests.support.wait import until
 

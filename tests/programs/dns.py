@@ -8,15 +8,15 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as k8s
 
-import arguments
-import config
-import providers
-from components import corefile, names
-from components.remote_dns import RemoteDns
+from components import names
+from components.dns import corefile
+from components.dns.remote_dns import RemoteDns
+from config import stack_file
+from stack import providers, wiring
 
 CLUSTER = "a"
 
-settings = config.load(pulumi.Config(), Path.cwd())
+settings = stack_file.load(pulumi.Config(), Path.cwd())
 cluster, dummies = settings.clusters[CLUSTER], settings.remote_dns
 provider = providers.make(CLUSTER, settings.kubeconfig, cluster.context)
 namespace = k8s.core.v1.Namespace(
@@ -37,4 +37,4 @@ zones = {
     )
     for peer in cluster.peers
 }
-RemoteDns(f"{CLUSTER}-dns", arguments.remote_dns(settings, CLUSTER, zones), provider)
+RemoteDns(f"{CLUSTER}-dns", wiring.remote_dns(settings, CLUSTER, zones), provider)

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import yaml
 
-from .wait import until
+from tests.support.wait import until
 
 READY_SECONDS = 120
 COREFILE = ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n"

@@ -11,7 +11,7 @@ import json
 import threading
 from typing import Any
 
-from .apiservers import ApiServer, RefusedError
+from tests.support.apiservers import ApiServer, RefusedError
 
 INTERVAL_SECONDS = 1.0
 REVISION = "deployment.kubernetes.io/revision"

@@ -12,7 +12,7 @@ from pulumi import automation
 
 from tests.conftest import PROJECT
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "*.py", "components")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "config", "stack", "components")
 
 
 class Stack:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from .fake_kubectl import FakeKubectl
-from .recorder import Run, run_program
-from .stacks import FULL, write_kubeconfig
+from tests.unit.support.fake_kubectl import FakeKubectl
+from tests.unit.support.recorder import Run, run_program
+from tests.unit.support.stacks import FULL, write_kubeconfig
 
 ProgramRunner = Callable[..., Run]
 

@@ -17,8 +17,7 @@ from lab import bookinfo, cgroups, instance, owner, processes, progress
 from lab.errors import LabError
 from lab.instance import Instance
 from lab.processes import Process
-
-from .recorder import PROJECT_DIR
+from tests.unit.support.recorder import PROJECT_DIR
 
 COMMANDS = ("up", "status", "images", "bookinfo", "down")
 

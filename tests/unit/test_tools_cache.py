@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.unit.support.recorder import PROJECT_DIR
 from tools import cache
-
-from .recorder import PROJECT_DIR
 
 PROCESS = """
 import sys

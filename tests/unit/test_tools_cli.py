@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.support.recorder import PROJECT_DIR
 from tools import __main__ as cli
 from tools import assets, build, cache, debian, env, onpath
 from tools.families import FAMILIES, PULUMI_KUBERNETES
 from tools.process import ToolError
-
-from .recorder import PROJECT_DIR
 
 COMMANDS = ("build", "env", "path", "charts", "list", "packages")
 

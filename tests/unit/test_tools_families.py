@@ -12,6 +12,7 @@ from rich.console import Console
 from lab import instance, node
 from lab.instance import Instance
 from lab.processes import Process
+from tests.unit.support.recorder import PROJECT_DIR
 from tools import build, gomodule
 from tools.families import (
     CERT_MANAGER_MODULE,
@@ -25,8 +26,6 @@ from tools.families import (
 )
 from tools.process import ToolError
 from tools.progress import Step
-
-from .recorder import PROJECT_DIR
 
 OWN = {"bookinfo", "pause"}
 """Families whose code is here: their version is only a name."""

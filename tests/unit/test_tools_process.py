@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.unit.support.recorder import PROJECT_DIR
 from tools import process, progress
 from tools.process import DEFAULT_FIX, FIXES, TAIL_LINES, ToolError, run
 from tools.progress import step
-
-from .recorder import PROJECT_DIR
 
 
 def sh(script: str) -> list[str]:

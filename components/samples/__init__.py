@@ -1,0 +1,1 @@
+"""Sample applications on top of linked clusters. Nothing else may use them."""

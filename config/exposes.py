@@ -1,0 +1,80 @@
+"""`clusters.NAME.exposes`: what a cluster offers to the ones that are linked to it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from components.specs import streams
+from config.global_services import parse_is_global, parse_weight
+from config.policy import parse_policy
+from config.ports import parse_port
+from config.reader import Section, duplicates
+from config.settings import Exposed
+
+PROTOCOLS = ("http", "http2", "grpc", *streams.PROTOCOLS)
+
+
+def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
+    """Read what a cluster exposes.
+
+    Args:
+        section: the cluster's.
+        peers: names of the clusters that are linked to it.
+    """
+    found: list[tuple[str, Exposed]] = []
+    for item in section.sections("exposes"):
+        protocol = item.choice("protocol", "http", PROTOCOLS)
+        exposed = Exposed(
+            service=item.label("service", required="name the Service to expose"),
+            namespace=item.label("namespace", required="name the namespace of the Service"),
+            port=parse_port(item, "port", required="give a port of the Service"),
+            protocol=protocol,
+            address=_address(item, protocol),
+            allow=_allow(item, peers),
+            policy=parse_policy(item.section("policy"), protocol),
+            is_global=parse_is_global(item, protocol),
+            weight=parse_weight(item),
+        )
+        item.finish()
+        found.append((item.path, exposed))
+    for path, again in duplicates(
+        found, lambda pair: (pair[1].service, pair[1].namespace, pair[1].port)
+    ):
+        what = f"{again.service}.{again.namespace}:{again.port} is listed twice"
+        section.problems.add(path, what, "remove one of the two")
+    return tuple(exposed for _, exposed in found)
+
+
+def _address(item: Section, protocol: str) -> str:
+    """Read the address that a tls or tcp service is to have on the callers' side."""
+    text = item.text("address")
+    if not text:
+        return ""
+    if protocol not in streams.PROTOCOLS:
+        what = f"{text!r}: a service of protocol {protocol} has no address of its own"
+        item.bad("address", what, "remove it, or set `protocol` to tls or tcp")
+        return ""
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        item.bad("address", f"{text!r} is not valid", "give an IPv4 address")
+        return ""
+
+
+def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
+    if "allow" not in item.keys():  # noqa: SIM118 - Section is not a mapping
+        return peers
+    allowed = item.items("allow")
+    if not allowed:
+        item.bad(
+            "allow", "is empty", "name the clusters that may call it, or remove the whole entry"
+        )
+    for name in duplicates(allowed, str):
+        item.bad("allow", f"{name!r} is listed twice", "remove one of the two")
+    for name in (name for name in allowed if name not in peers):
+        item.bad(
+            "allow",
+            f"{name!r} is not linked to this cluster",
+            f"linked: {', '.join(peers) or 'none'}",
+        )
+    return tuple(sorted(str(name) for name in allowed))

@@ -1,0 +1,77 @@
+"""`exposes[].policy`: where one exposed port differs from the defaults of every link."""
+
+from __future__ import annotations
+
+from components.specs import streams, traffic_policy
+from config.reader import Section
+from config.settings import OutlierEjection, Policy, Retries
+
+_DURATION = r"(?=.*[1-9])([0-9]+(h|m|s|ms))+"
+_MOST = 2**31 - 1
+_CONDITIONS = r"[a-z0-9-]+( *, *[a-z0-9-]+)*"
+HTTP_ONLY = ("timeout", "retries", "outlierEjection", "maxPendingRequests", "maxRequests")
+
+
+def parse_policy(section: Section, protocol: str) -> Policy | None:
+    """Read the policy of an exposed port; None when there is none.
+
+    Args:
+        section: the policy's.
+        protocol: the port's; a connection that no proxy looks into has limits only.
+    """
+    keys = section.keys()
+    if protocol in streams.PROTOCOLS:
+        for key in (key for key in keys if key in HTTP_ONLY):
+            section.bad(key, f"has no meaning for {protocol}", "remove it; maxConnections remains")
+    policy = Policy(
+        timeout=_duration(section, "timeout"),
+        retries=_retries(section),
+        outlier_ejection=_outlier_ejection(section),
+        max_connections=_limit(section, "maxConnections"),
+        max_pending_requests=_limit(section, "maxPendingRequests"),
+        max_requests=_limit(section, "maxRequests"),
+    )
+    section.finish()
+    return policy if keys else None
+
+
+def _retries(section: Section) -> Retries | None:
+    if not section.has("retries"):
+        section.take("retries")
+        return None
+    inner = section.section("retries")
+    retries = Retries(
+        attempts=inner.integer("attempts", 2, low=0, high=10, noun="a number of retries"),
+        per_try_timeout=_duration(inner, "perTryTimeout"),
+        retry_on=inner.text(
+            "retryOn",
+            traffic_policy.RETRY_ON,
+            pattern=_CONDITIONS,
+            fix="give Envoy's conditions or status codes, separated by commas, e.g. `5xx,reset`",
+        ),
+    )
+    inner.finish()
+    return retries
+
+
+def _outlier_ejection(section: Section) -> OutlierEjection | None:
+    if not section.has("outlierEjection"):
+        section.take("outlierEjection")
+        return None
+    inner = section.section("outlierEjection")
+    ejection = OutlierEjection(
+        consecutive_errors=inner.integer("consecutiveErrors", 5, low=1, high=1000, noun="a number"),
+        interval=_duration(inner, "interval") or "10s",
+        ejection_time=_duration(inner, "ejectionTime") or "30s",
+    )
+    inner.finish()
+    return ejection
+
+
+def _limit(section: Section, key: str) -> int:
+    return section.integer(key, 0, low=1, high=_MOST, noun="a limit")
+
+
+def _duration(section: Section, key: str) -> str:
+    fix = "give a time like `500ms`, `10s` or `1m30s`"
+    return section.text(key, pattern=_DURATION, fix=fix)

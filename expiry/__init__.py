@@ -1,0 +1,1 @@
+"""The former name of `python -m ops certificates`; kept for one release."""

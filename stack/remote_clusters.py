@@ -1,0 +1,162 @@
+"""Linked clusters of other stacks: read from what those stacks export, and guarded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cluster.istio_cluster import IstioCluster
+from components.link.destroy_guard import Importers
+from components.link.remote_cluster import Peer, UnreadableError, of_outputs
+from components.specs.exposed_ports import ExposedService
+from config import stack_file
+from config.reader import Problems
+from config.settings import Settings
+from stack import wiring
+from stack.other_stacks import ReferenceError, outputs_of
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The clusters of other stacks that are linked to ones of this stack."""
+
+    found: Mapping[str, Peer]
+    """Those that are up."""
+    waiting: Mapping[str, str]
+    """Those that are not, to the reason."""
+
+
+def read(settings: Settings) -> Peers:
+    """Read the linked clusters of other stacks.
+
+    One that is not up yet is a warning: all else is made, and the next `up` adds the link. One that
+    was linked by the last `up` and is not there any more is a mistake, since its link would go.
+
+    Raises:
+        config.ConfigError: with every mistake found.
+    """
+    linked = {name for link in settings.links for name in link}
+    found: dict[str, Peer] = {}
+    waiting: dict[str, str] = {}
+    problems = Problems()
+    for name, stack in sorted(settings.peers.items()):
+        if name not in linked:
+            continue
+        try:
+            peer = _read(name, stack)
+        except ReferenceError as error:
+            fix = "check the name, and that whoever runs this may read that stack"
+            problems.add(f"peers.{name}.stack", f"{stack!r} cannot be read ({error})", fix)
+        except UnreadableError as error:
+            what = f"{stack!r} has an output clusters.{name} that cannot be read ({error})"
+            problems.add(f"peers.{name}.stack", what, "run `pulumi up` there with this version")
+        else:
+            if isinstance(peer, Peer):
+                found[name] = peer
+            else:
+                waiting[name] = peer
+    _check(settings, found, problems)
+    if waiting:
+        _wait(settings, waiting, problems)
+    if problems.messages:
+        raise stack_file.ConfigError(problems.messages)
+    return Peers(found, waiting)
+
+
+def _read(name: str, stack: str) -> Peer | str:
+    """Return a peer, or why it is not there."""
+    outputs = outputs_of(stack)
+    if outputs is None:
+        return f"there is no stack {stack!r}"
+    clusters = outputs.get("clusters") or {}
+    if name in clusters:
+        return of_outputs(name, clusters[name])
+    if clusters:
+        return f"stack {stack!r} has no cluster {name!r}, it has: {', '.join(sorted(clusters))}"
+    return f"stack {stack!r} has no outputs"
+
+
+def _wait(settings: Settings, waiting: Mapping[str, str], problems: Problems) -> None:
+    """Warn of peers that are not up; note a mistake where a link would go because of that."""
+    own = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    before = (outputs_of(own) or {}).get("peers") or {}
+    for name, reason in waiting.items():
+        path = f"peers.{name}.stack"
+        if (before.get(name) or {}).get("linked"):
+            fix = f"if it is gone for good, take {name} out of `peers`, `links` and every `allow`"
+            problems.add(path, f"{reason}, and {name} is linked", fix)
+            continue
+        pulumi.log.warn(
+            f"{stack_file.PROJECT}:{path}: {reason}, so {name} is not linked yet; run `pulumi up` "
+            "for that stack, or mend the name; then run it here again"
+        )
+
+
+def _check(settings: Settings, found: Mapping[str, Peer], problems: Problems) -> None:
+    """Check what only a look at all clusters together can tell."""
+    domains = {cluster.trust_domain: name for name, cluster in settings.clusters.items()}
+    addresses = {
+        item.address: name for name, its in settings.clusters.items() for item in its.exposes
+    }
+    for name, peer in found.items():
+        owner = domains.setdefault(peer.trust_domain, name)
+        if owner != name:
+            what = f"its trust domain {peer.trust_domain!r} is that of {owner}, too"
+            problems.add(f"peers.{name}", what, "give each cluster its own")
+        for item in peer.exposes:
+            _check_global(settings, name, item, problems)
+        for address in sorted({item["address"] for item in peer.exposes if item["address"]}):
+            owner = addresses.setdefault(address, name)
+            if owner != name:
+                what = f"a service of it has the address {address}, and so has one of {owner}"
+                problems.add(f"peers.{name}", what, "give one of them another `address`")
+
+
+def _check_global(
+    settings: Settings, name: str, theirs: ExposedService, problems: Problems
+) -> None:
+    """Check that a peer's member of a global service fits those of this stack."""
+    key = theirs["service"], theirs["namespace"], theirs["port"]
+    for cluster in settings.clusters.values() if theirs.get("is_global") else ():
+        for ours in cluster.exposes:
+            if not ours.is_global or (ours.service, ours.namespace, ours.port) != key:
+                continue
+            path = f"clusters.{cluster.name}.exposes"
+            where = f"{ours.service}.{ours.namespace}:{ours.port} is a global service, and {name}"
+            if ours.protocol != theirs["protocol"]:
+                what = f"{where} offers it with protocol {theirs['protocol']}"
+                problems.add(path, what, "give all members the same protocol")
+            if (ours.weight is None) != (theirs.get("weight") is None):
+                what = f"{where} has {'no' if ours.weight is not None else 'a'} weight for it"
+                problems.add(path, what, "give all members a weight, or none")
+
+
+def finish(
+    settings: Settings,
+    peers: Peers,
+    clusters: Iterable[IstioCluster],
+    further: Iterable[pulumi.Resource],
+) -> None:
+    """Export what this stack makes of its peers, and guard it against `destroy`, if it has any.
+
+    Args:
+        settings: the settings.
+        peers: the peers.
+        clusters: the stack's clusters.
+        further: all else that is to be there until the guard has gone.
+    """
+    if not settings.peers:
+        return
+    told = {
+        name: {"stack": settings.peers[name], "linked": name in peers.found}
+        for name in sorted({*peers.found, *peers.waiting})
+    }
+    pulumi.export("peers", told)
+    clusters = [*clusters]
+    made = pulumi.Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
+        lambda charts: [*clusters, *further, *(item for chart in charts for item in chart)]
+    )
+    imported = wiring.imported(settings, peers.found)
+    Importers("importers", imported, pulumi.ResourceOptions(depends_on=made))

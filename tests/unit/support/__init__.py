@@ -1,0 +1,1 @@
+"""What the fast tests share: the recording engine, stacks, certificates, a stand-in for kubectl."""
