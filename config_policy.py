@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from components import service_policy, streams
+from components import service_policy
+from components.protocols import Protocol
 from config_parser import Section
 from settings import OutlierEjection, Policy, Retries
 
@@ -12,7 +13,7 @@ _CONDITIONS = r"[a-z0-9-]+( *, *[a-z0-9-]+)*"
 HTTP_ONLY = ("timeout", "retries", "outlierEjection", "maxPendingRequests", "maxRequests")
 
 
-def parse(section: Section, protocol: str) -> Policy | None:
+def parse(section: Section, protocol: Protocol) -> Policy | None:
     """Read the policy of an exposed port; None when there is none.
 
     Args:
@@ -20,9 +21,10 @@ def parse(section: Section, protocol: str) -> Policy | None:
         protocol: the port's; a connection that no proxy looks into has limits only.
     """
     keys = section.keys()
-    if protocol in streams.PROTOCOLS:
+    if not protocol.is_http:
         for key in (key for key in keys if key in HTTP_ONLY):
-            section.bad(key, f"has no meaning for {protocol}", "remove it; maxConnections remains")
+            what = f"has no meaning for {protocol.name}"
+            section.bad(key, what, "remove it; maxConnections remains")
     policy = Policy(
         timeout=_duration(section, "timeout"),
         retries=_retries(section),

@@ -12,7 +12,7 @@ from pulumi import Input, Output, ResourceOptions
 from . import charts, cluster_ca, exposure, names, streams
 from .certificates import CaCerts
 from .custom_resources import SKIP_AWAIT, custom_resource
-from .exposed import ExposedService, described, title
+from .exposed import ExposedService, described, stream_ports, title
 from .gateway_chart import GatewayChart
 from .ingress import Ingress, IngressAddresses
 from .istiod_leftovers import IstiodLeftovers
@@ -339,7 +339,7 @@ class IstioCluster(pulumi.ComponentResource):
         spec = exposure.gateway(cluster, port, self.exposes, peers)
         gateway = put("Gateway", exposure.EXPOSED, exposure.EXPOSED, spec, policy)
         made = [policy, gateway]
-        for item in streams.of(self.exposes):
+        for item in stream_ports(self.exposes):
             of = title(item)
             spec = streams.arrival(cluster, exposure.EXPOSED, item)
             made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
