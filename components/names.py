@@ -78,7 +78,7 @@ def link_sni(cluster: str) -> str:
 
 
 def stream_zone(cluster: str) -> str:
-    """Return the zone of the SNIs by which the link port tells tls and tcp services apart.
+    """Return the zone of the SNIs by which the link port tells services other than HTTP apart.
 
     Not below `zone()`: there the server for HTTP matches every name, so that it would take an SNI
     whose own server is not there (yet), and the policy could no longer tell the two apart by it.
@@ -87,7 +87,7 @@ def stream_zone(cluster: str) -> str:
 
 
 def stream_sni(service: str, namespace: str, port: int, cluster: str) -> str:
-    """Return the SNI with which gateways ask each other for one port of a tls or tcp service."""
+    """Return the SNI with which gateways ask each other for one port that is not HTTP."""
     return f"{port}.{service}.{namespace}.{stream_zone(cluster)}"
 
 
@@ -106,7 +106,7 @@ def port_label(service: str, namespace: str, port: int, cluster: str) -> str:
 
 
 def virtual_address(service: str, namespace: str, cluster: str, network: str) -> str:
-    """Return the address that a tls or tcp service has on the callers' side.
+    """Return the address that a service other than HTTP has on the callers' side.
 
     Args:
         service: name of the Service.

@@ -1,4 +1,4 @@
-"""`remoteDns.virtualRange`, and the address of each tls or tcp service in it.
+"""`remoteDns.virtualRange`, and the address in it of each service that is not HTTP.
 
 An address follows from the service's name, so that it stays when others come and go, and two stacks
 come to the same. That two names come to one address is rare; it is refused, never settled in
@@ -11,8 +11,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
 
-from components import names
-from components.specs import streams
+from components import names, protocols
 from config.reader import Problems, Section
 from config.settings import Cluster, RemoteDns
 
@@ -22,7 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def virtual_range(section: Section) -> str:
-    """Read the network that the addresses of tls and tcp services lie in."""
+    """Read the network that the addresses of services other than HTTP lie in."""
     key = "virtualRange"
     text = section.text(key, DEFAULT_RANGE)
     try:
@@ -46,7 +45,7 @@ def check_apart(section: Section, virtual: str, other: Network) -> None:
 def assign_addresses(
     clusters: Mapping[str, Cluster], remote_dns: RemoteDns, problems: Problems
 ) -> dict[str, Cluster]:
-    """Return the clusters, with an address for each of their tls and tcp services."""
+    """Return the clusters, with an address for each of their services that is not HTTP."""
     network = ipaddress.IPv4Network(remote_dns.virtual_range)
     owners: dict[str, str] = {}
 
@@ -75,7 +74,7 @@ def assign_addresses(
         return found
 
     def with_addresses(cluster: Cluster) -> Cluster:
-        mine = [e for e in cluster.exposes if e.protocol in streams.PROTOCOLS]
+        mine = [e for e in cluster.exposes if protocols.named(e.protocol).has_address]
         found = {
             of: address(cluster, *of) for of in sorted({(e.service, e.namespace) for e in mine})
         }

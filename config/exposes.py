@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 
-from components.specs import streams
+from components import protocols
+from components.protocols import Protocol
 from config.global_services import parse_is_global, parse_weight
 from config.policy import parse_policy
 from config.ports import parse_port
 from config.reader import Section, duplicates
 from config.settings import Exposed
-
-PROTOCOLS = ("http", "http2", "grpc", *streams.PROTOCOLS)
 
 
 def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
@@ -23,12 +22,13 @@ def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ..
     """
     found: list[tuple[str, Exposed]] = []
     for item in section.sections("exposes"):
-        protocol = item.choice("protocol", "http", PROTOCOLS)
+        known = [protocol.name for protocol in protocols.TABLE]
+        protocol = protocols.named(item.choice("protocol", protocols.HTTP.name, known))
         exposed = Exposed(
             service=item.label("service", required="name the Service to expose"),
             namespace=item.label("namespace", required="name the namespace of the Service"),
             port=parse_port(item, "port", required="give a port of the Service"),
-            protocol=protocol,
+            protocol=protocol.name,
             address=_address(item, protocol),
             allow=_allow(item, peers),
             policy=parse_policy(item.section("policy"), protocol),
@@ -45,14 +45,15 @@ def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ..
     return tuple(exposed for _, exposed in found)
 
 
-def _address(item: Section, protocol: str) -> str:
-    """Read the address that a tls or tcp service is to have on the callers' side."""
+def _address(item: Section, protocol: Protocol) -> str:
+    """Read the address that a service is to have on the callers' side, if its protocol has one."""
     text = item.text("address")
     if not text:
         return ""
-    if protocol not in streams.PROTOCOLS:
-        what = f"{text!r}: a service of protocol {protocol} has no address of its own"
-        item.bad("address", what, "remove it, or set `protocol` to tls or tcp")
+    if not protocol.has_address:
+        what = f"{text!r}: a service of protocol {protocol.name} has no address of its own"
+        others = protocols.either([other for other in protocols.TABLE if other.has_address])
+        item.bad("address", what, f"remove it, or set `protocol` to {others}")
         return ""
     try:
         return str(ipaddress.IPv4Address(text))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components import names
-from components.specs import streams
+from components import names, protocols
+from components.protocols import Protocol
 from config.reader import Problems, Section
 from config.settings import Cluster, Exposed
 
@@ -24,12 +24,13 @@ def parse_locality(section: Section) -> str:
     )
 
 
-def parse_is_global(item: Section, protocol: str) -> bool:
+def parse_is_global(item: Section, protocol: Protocol) -> bool:
     """Read whether an exposed port is part of a global service."""
     found = item.flag("global")
-    if found and protocol in streams.PROTOCOLS:
-        what = f"is not possible for a service of protocol {protocol}"
-        item.bad("global", what, "remove it; global services are http, http2 or grpc")
+    if found and not protocol.may_be_global:
+        what = f"is not possible for a service of protocol {protocol.name}"
+        others = protocols.either([other for other in protocols.TABLE if other.may_be_global])
+        item.bad("global", what, f"remove it; global services are {others}")
         return False
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from components.specs import streams, traffic_policy
+from components.protocols import Protocol
+from components.specs import traffic_policy
 from config.reader import Section
 from config.settings import OutlierEjection, Policy, Retries
 
@@ -12,7 +13,7 @@ _CONDITIONS = r"[a-z0-9-]+( *, *[a-z0-9-]+)*"
 HTTP_ONLY = ("timeout", "retries", "outlierEjection", "maxPendingRequests", "maxRequests")
 
 
-def parse_policy(section: Section, protocol: str) -> Policy | None:
+def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
     """Read the policy of an exposed port; None when there is none.
 
     Args:
@@ -20,9 +21,10 @@ def parse_policy(section: Section, protocol: str) -> Policy | None:
         protocol: the port's; a connection that no proxy looks into has limits only.
     """
     keys = section.keys()
-    if protocol in streams.PROTOCOLS:
+    if not protocol.is_http:
         for key in (key for key in keys if key in HTTP_ONLY):
-            section.bad(key, f"has no meaning for {protocol}", "remove it; maxConnections remains")
+            what = f"has no meaning for {protocol.name}"
+            section.bad(key, what, "remove it; maxConnections remains")
     policy = Policy(
         timeout=_duration(section, "timeout"),
         retries=_retries(section),

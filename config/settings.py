@@ -49,9 +49,9 @@ class Exposed:
     namespace: str
     port: int
     protocol: str
-    """`http`, `http2`, `grpc`, `tls` or `tcp`."""
+    """What callers speak: a name from `components.protocols.TABLE`."""
     address: str
-    """IPv4 address of a tls or tcp service on the callers' side; else empty."""
+    """IPv4 address of a service that is not HTTP on the callers' side; else empty."""
     allow: tuple[str, ...]
     """Names of the clusters that may call it, sorted; by default every linked one."""
     policy: Policy | None
@@ -182,7 +182,7 @@ class RemoteDns:
     address6: str
     """Empty: AAAA queries get an empty answer."""
     virtual_range: str
-    """IPv4 network of the addresses of tls and tcp services."""
+    """IPv4 network of the addresses of services other than HTTP."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from components.cluster.istiod_leftovers import IstiodLeftovers
 from components.kubectl import Access
 from components.objects import SKIP_AWAIT, custom_resource
 from components.specs import inbound, streams
-from components.specs.exposed_ports import ExposedService, described, title
+from components.specs.exposed_ports import ExposedService, described, stream_ports, title
 from components.trust.certificates import CaCerts
 from components.trust.crl_rollout import Revocation
 
@@ -341,7 +341,7 @@ class IstioCluster(pulumi.ComponentResource):
         spec = inbound.gateway(cluster, port, self.exposes, peers)
         gateway = put("Gateway", inbound.EXPOSED, inbound.EXPOSED, spec, policy)
         made = [policy, gateway]
-        for item in streams.of(self.exposes):
+        for item in stream_ports(self.exposes):
             of = title(item)
             spec = streams.arrival(cluster, inbound.EXPOSED, item)
             made.append(put("VirtualService", f"expose-{of}", of, spec, policy))

@@ -60,7 +60,7 @@ def zone_server(
         cluster: the linked cluster's name.
         address: the answer to A.
         address6: the answer to AAAA; empty: NODATA.
-        virtual: host name to address, of the tls and tcp services, which have their own.
+        virtual: host name to address, of the services other than HTTP, which have their own.
     """
     dummies = {"A": address, "AAAA": address6}
     answers = "".join(

@@ -13,7 +13,7 @@ from components.dns import corefile
 from components.link.caller_objects import SourceObjects
 from components.link.remote_cluster import Peer
 from components.specs import outbound, streams
-from components.specs.exposed_ports import ExposedService, by_service, host, title
+from components.specs.exposed_ports import ExposedService, by_service, host, stream_ports, title
 
 Target = IstioCluster | Peer
 
@@ -38,8 +38,9 @@ class ClusterLink(pulumi.ComponentResource):
     Makes on each source, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
     DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
-    where sidecars answer). For tls and tcp services a ServiceEntry each, a VirtualService for each
-    of their ports, and one more ServiceEntry and DestinationRule of the other's ingress gateway.
+    where sidecars answer). For services other than HTTP a ServiceEntry each, a VirtualService for
+    each of their ports, and one more ServiceEntry and DestinationRule of the other's ingress
+    gateway.
 
     It spans two providers, so every child names its own.
     """
@@ -90,7 +91,7 @@ def _route(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> Non
     # A route to a subset that is not there yet is an error for whoever calls.
     put("VirtualService", "services", spec, to_ingress, to_egress)
 
-    if not (not_http := streams.of(allowed)):
+    if not (not_http := stream_ports(allowed)):
         return
     put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(peer, e)))
     rule = target.ingress_spiffe_id.apply(
@@ -107,7 +108,7 @@ def _route(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> Non
 def _server(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> str:
     """Return the server block of the target's zone on the source."""
     peer = target.cluster_name
-    not_http = streams.of(_allowed(objects.source, target))
+    not_http = stream_ports(_allowed(objects.source, target))
     virtual = {host(peer, item): item["address"] for item in not_http}
     dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
     return corefile.zone_server(peer, dummy, virtual, address6=dummy6)

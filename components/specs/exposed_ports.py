@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, NotRequired, TypedDict
 
-from components import names
+from components import names, protocols
 from components.specs.traffic_policy import Policy
 
 
@@ -21,9 +21,9 @@ class ExposedService(TypedDict):
     port: int
     """Its port, not the pods'."""
     protocol: str
-    """`http`, `http2`, `grpc`, `tls` or `tcp`."""
+    """What callers speak: a name from `protocols.TABLE`."""
     address: str
-    """IPv4 address of a tls or tcp service on the callers' side; else empty."""
+    """IPv4 address of a service that is not HTTP on the callers' side; else empty."""
     allow: Sequence[str]
     """Names of the clusters that may call it."""
     policy: Policy | None
@@ -37,6 +37,16 @@ class ExposedService(TypedDict):
 def ordered(exposes: Iterable[ExposedService]) -> list[ExposedService]:
     """Return exposed ports in an order that does not depend on that of the stack file."""
     return sorted(exposes, key=lambda item: (item["namespace"], item["service"], item["port"]))
+
+
+def http_ports(exposes: Iterable[ExposedService]) -> list[ExposedService]:
+    """Return the exposed ports that are HTTP, in an order of their own."""
+    return [item for item in ordered(exposes) if protocols.is_http(item["protocol"])]
+
+
+def stream_ports(exposes: Iterable[ExposedService]) -> list[ExposedService]:
+    """Return the exposed ports that are not HTTP, in an order of their own."""
+    return [item for item in ordered(exposes) if protocols.is_stream(item["protocol"])]
 
 
 def by_service(

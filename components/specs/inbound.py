@@ -18,7 +18,8 @@ from components.specs.exposed_ports import (
     ExposedService,
     authorities,
     authority_match,
-    ordered,
+    http_ports,
+    stream_ports,
     title,
 )
 
@@ -38,7 +39,7 @@ def gateway(
     Args:
         cluster: the cluster's name.
         link_port: the port that all its servers share.
-        exposes: the exposed services; tls and tcp ports have a server each, HTTP one for all.
+        exposes: the exposed services; one server is for all HTTP, every other port has its own.
         peers: name of each linked cluster to its trust domain.
     """
     exposes = list(exposes)
@@ -91,7 +92,7 @@ def virtual_service(
             made.setdefault("headers", {})["response"] = global_services.unserved()
         return made
 
-    http = _http(exposes)
+    http = http_ports(exposes)
     if not http:
         return None
     spec = {
@@ -105,11 +106,6 @@ def virtual_service(
             f"and a Kubernetes object has room for {MAX_BYTES}; expose fewer from this cluster"
         )
     return spec
-
-
-def _http(exposes: Iterable[ExposedService]) -> list[ExposedService]:
-    """Return the exposed ports that are HTTP, in an order of their own."""
-    return [item for item in ordered(exposes) if item["protocol"] not in streams.PROTOCOLS]
 
 
 def _zones(cluster: str, exposes: Iterable[ExposedService]) -> list[str]:
@@ -144,8 +140,8 @@ def policy(
 
     A connection that is not HTTP has no host: there Istio leaves the condition out of the rule,
     which then refuses all of a peer's connections. So the rule is not for connections with the
-    SNIs of the tls and tcp services that the peer may call. No HTTP comes in with these SNIs: the
-    server for HTTP does not match them.
+    SNIs of the streams that the peer may call. No HTTP comes in with these SNIs: the server for
+    HTTP does not match them.
 
     The cluster's own egress gateway may call its global services, by their global names only: that
     is how its own workloads come to them.
@@ -172,8 +168,8 @@ def policy(
     allowed: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for peer, principal in callers.items():
         mine = [item for item in exposed if peer in item["allow"]]
-        snis = [streams.sni(cluster, item) for item in streams.of(mine)]
-        hosts = {host for item in _http(mine) for host in authorities(cluster, item)} | {
+        snis = [streams.sni(cluster, item) for item in stream_ports(mine)]
+        hosts = {host for item in http_ports(mine) for host in authorities(cluster, item)} | {
             host
             for item in global_services.offered(exposed, cluster, peer)
             for host in authorities(names.GLOBAL, item)

@@ -7,21 +7,14 @@ does not depend on how many services the target exposes.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from components import names
+from components import names, protocols
 from components.specs import streams, traffic_policy
-from components.specs.exposed_ports import ExposedService, authority_match, label
+from components.specs.exposed_ports import ExposedService, authority_match, http_ports, label
 
 Spec = dict[str, Any]
-
-# How a ServiceEntry names what a zone's port speaks; with more than one of these it is HTTP.
-_PROTOCOLS: Mapping[str, tuple[str, str]] = {
-    "http": ("http", "HTTP"),
-    "http2": ("http2", "HTTP2"),
-    "grpc": ("grpc", "GRPC"),
-}
 
 
 def is_ip(address: str) -> bool:
@@ -62,7 +55,8 @@ def zone_entry(
 ) -> Spec:
     """Return the ServiceEntry for the target's exposed HTTP services.
 
-    Without it a sidecar has no listener on a port that no local service uses, and with
+    A port whose services speak different kinds of HTTP is plain HTTP, which carries them all.
+    Without the entry a sidecar has no listener on a port that no local service uses, and with
     `outboundTrafficPolicy: REGISTRY_ONLY` no call leaves the pod.
 
     Args:
@@ -72,15 +66,13 @@ def zone_entry(
             they ask the cluster's DNS.
     """
     spoken: dict[int, set[str]] = {}
-    for item in exposes:
-        if item["protocol"] in _PROTOCOLS:
-            spoken.setdefault(item["port"], set()).add(item["protocol"])
+    for item in http_ports(exposes):
+        spoken.setdefault(item["port"], set()).add(item["protocol"])
 
     def port(number: int) -> Spec:
-        protocols = spoken.get(number, set())
-        (one,) = protocols if len(protocols) == 1 else ("http",)
-        prefix, protocol = _PROTOCOLS[one]
-        return {"number": number, "name": f"{prefix}-{number}", "protocol": protocol}
+        kinds = spoken.get(number, set())
+        protocol = protocols.named(*kinds) if len(kinds) == 1 else protocols.HTTP
+        return protocol.entry_port(number)
 
     return {
         "hosts": [f"*.{names.zone(target)}"],
@@ -151,7 +143,7 @@ def route(
             into the header is overwritten.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"
-    services = _http(exposes)
+    services = http_ports(exposes)
 
     def hop(at: str, to: Spec, further: Spec, only: ExposedService | None = None) -> Spec:
         match: Spec = {"gateways": [at]}
@@ -209,13 +201,7 @@ def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedS
     }
     subsets = [
         {"name": label(target, item), "trafficPolicy": policy(item)}
-        for item in _http(exposes)
+        for item in http_ports(exposes)
         if traffic_policy.has_limits(item["policy"])
     ]
     return {**rule, "subsets": subsets} if subsets else rule
-
-
-def _http(exposes: Iterable[ExposedService]) -> list[ExposedService]:
-    """Return the exposed HTTP ports, in an order of their own."""
-    found = (item for item in exposes if item["protocol"] in _PROTOCOLS)
-    return sorted(found, key=lambda item: (item["namespace"], item["service"], item["port"]))

@@ -1,4 +1,4 @@
-"""Specs for exposed services that no proxy looks into: `tls` and `tcp`. Pure functions.
+"""Specs for exposed services that no proxy looks into, such as `tls` and `tcp`. Pure functions.
 
 Their connections take the way of all calls, over both gateways and with mTLS on each hop, and they
 share the link port: a gateway tells them apart by the SNI of the gateways' own mTLS, which names
@@ -13,18 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from components import names
+from components import names, protocols
 from components.specs import traffic_policy
-from components.specs.exposed_ports import ExposedService, host, label, ordered
+from components.specs.exposed_ports import ExposedService, host, label, stream_ports
 
 Spec = dict[str, Any]
-
-PROTOCOLS = ("tls", "tcp")
-
-
-def of(exposes: Iterable[ExposedService]) -> list[ExposedService]:
-    """Return the exposed ports that are not HTTP, in an order of their own."""
-    return [item for item in ordered(exposes) if item["protocol"] in PROTOCOLS]
 
 
 def sni(cluster: str, exposed: ExposedService) -> str:
@@ -38,7 +31,7 @@ def servers(cluster: str, link_port: int, streams: Iterable[ExposedService]) -> 
     TLS and not HTTPS: Envoy hands on what is inside. They share the port with the server for HTTP;
     the SNI picks among them.
     """
-    return [_server(cluster, link_port, item) for item in of(streams)]
+    return [_server(cluster, link_port, item) for item in stream_ports(streams)]
 
 
 def arrival_servers(
@@ -57,7 +50,7 @@ def arrival_servers(
         peers: name of each linked cluster to its trust domain.
     """
     found = []
-    for item in of(streams):
+    for item in stream_ports(streams):
         callers = [
             names.spiffe_id(peers[peer], names.EGRESS)
             for peer in sorted(item["allow"])
@@ -100,14 +93,7 @@ def entry(target: str, ports: Sequence[ExposedService]) -> Spec:
         "hosts": [host(target, ports[0])],
         "addresses": [ports[0]["address"]],
         "location": "MESH_EXTERNAL",
-        "ports": [
-            {
-                "number": item["port"],
-                "name": f"{item['protocol']}-{item['port']}",
-                "protocol": item["protocol"].upper(),
-            }
-            for item in ports
-        ],
+        "ports": [protocols.named(item["protocol"]).entry_port(item["port"]) for item in ports],
         "resolution": "NONE",
     }
 
@@ -124,7 +110,7 @@ def egress_subsets(target: str, link_port: int, streams: Iterable[ExposedService
         policy = {"portLevelSettings": [setting]}
         return {"name": label(target, item), "trafficPolicy": policy}
 
-    return [subset(item) for item in of(streams)]
+    return [subset(item) for item in stream_ports(streams)]
 
 
 def route(
@@ -155,7 +141,7 @@ def route(
     }
     spec: Spec = {"hosts": [name, sni(target, exposed)], "gateways": ["mesh", gateway]}
     to_egress = to(names.EGRESS_HOST, source_port)
-    if exposed["protocol"] == "tls":
+    if protocols.named(exposed["protocol"]).has_sni:
         return {
             **spec,
             "tls": [{"match": [{**in_mesh, "sniHosts": [name]}], "route": to_egress}],
@@ -200,5 +186,5 @@ def ingress_rule(target: str, ingress_spiffe_id: str, streams: Iterable[ExposedS
     return {
         "host": names.stream_ingress_host(target),
         "exportTo": ["."],
-        "subsets": [subset(item) for item in of(streams)],
+        "subsets": [subset(item) for item in stream_ports(streams)],
     }
