@@ -18,7 +18,7 @@ from tools import process, progress
 from tools.process import DEFAULT_FIX, FIXES, TAIL_LINES, ToolError, run
 from tools.progress import step
 
-from .recorder import PROJECT_DIR
+from . import CHECKOUT
 
 
 def sh(script: str) -> list[str]:
@@ -127,7 +127,7 @@ run(["sh", "-c", "echo $$; exec sleep 300"], on_line=lambda line: print(line, fl
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 def test_a_command_does_not_outlive_a_killed_reader() -> None:
     reader = subprocess.Popen(
-        [sys.executable, "-c", OUTLIVED], cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OUTLIVED], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     )
     assert reader.stdout is not None
     pid = int(reader.stdout.readline())

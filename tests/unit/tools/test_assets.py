@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import assets
+from tools import assets, gomodule
 from tools.families import CERT_MANAGER, CERT_MANAGER_MODULE, ISTIO_MODULE
 
 CHART = """\
@@ -53,9 +53,7 @@ def charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     for name, files in modules.items():
         write(tmp_path / name, files)
-    monkeypatch.setattr(
-        assets.gomodule, "module_dir", lambda module, folder, say: tmp_path / module
-    )
+    monkeypatch.setattr(gomodule, "module_dir", lambda module, folder, say: tmp_path / module)
     return assets.charts()
 
 

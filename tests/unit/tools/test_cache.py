@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from tools import cache
 
-from .recorder import PROJECT_DIR
+from . import CHECKOUT
 
 PROCESS = """
 import sys
@@ -57,7 +57,7 @@ def content(kind: str) -> set[str]:
 def start(log: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-c", PROCESS, str(log)],
-        cwd=PROJECT_DIR,
+        cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -26,7 +26,7 @@ from tools.families import (
 from tools.process import ToolError
 from tools.progress import Step
 
-from .recorder import PROJECT_DIR
+from . import CHECKOUT
 
 OWN = {"bookinfo", "pause"}
 """Families whose code is here: their version is only a name."""
@@ -84,13 +84,13 @@ def test_kubernetes_staging_modules_are_of_the_same_release() -> None:
 
 
 def test_the_provider_is_of_the_version_of_its_python_package() -> None:
-    pins = (PROJECT_DIR / "constraints.txt").read_text()
+    pins = (CHECKOUT / "constraints.txt").read_text()
     assert f"pulumi_kubernetes=={PULUMI_KUBERNETES}\n" in pins
 
 
 def test_istio_is_of_the_version_that_the_program_installs_by_default() -> None:
-    assert f'section.text("version", "{ISTIO}")' in (PROJECT_DIR / "config.py").read_text()
-    dev = yaml.safe_load((PROJECT_DIR / "Pulumi.dev.yaml").read_text())["config"]
+    assert f'section.text("version", "{ISTIO}")' in (CHECKOUT / "config.py").read_text()
+    dev = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())["config"]
     assert dev["istio-multicluster:istio"].get("version", ISTIO) == ISTIO
 
 
@@ -139,7 +139,7 @@ def test_names_and_binaries_are_unique() -> None:
 
 
 def test_the_readme_names_every_family() -> None:
-    table = (PROJECT_DIR / "tools/README.md").read_text()
+    table = (CHECKOUT / "tools/README.md").read_text()
     assert [name for name in FAMILIES if f"`{name}`" not in table] == []
 
 
@@ -158,11 +158,11 @@ def test_a_version_set_in_a_binary_is_that_of_the_family() -> None:
 
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Family:
     """A family whose sources are in a folder of the test."""
-    folder = tmp_path / "tools" / name
+    folder = tmp_path / "go" / name
     folder.mkdir(parents=True)
     for source in FAMILIES[name].sources:
         (folder / source.name).write_bytes(source.read_bytes())
-    monkeypatch.setattr("tools.families.HERE", folder.parent)
+    monkeypatch.setattr("tools.families.MODULES", folder.parent)
     return FAMILIES[name]
 
 
@@ -170,8 +170,10 @@ def test_the_key_depends_on_sources_flags_and_go_but_not_on_tests_or_prose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gomodule, "go_version", lambda: ("go1.26.0", "linux", "amd64"))
+    at_home = build._key(FAMILIES["coredns"])
     family = copied(tmp_path, monkeypatch, "coredns")
     first = build._key(family)
+    assert first == at_home, "wherever its folder is"
     for name in ("README.md", "main_test.go"):
         (family.directory / name).write_text("text")
     assert build._key(family) == first
@@ -247,7 +249,7 @@ def directives(corefile: str) -> set[str]:
 def test_coredns_has_every_plugin_that_the_labs_corefiles_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents = yaml.safe_load_all((PROJECT_DIR / "lab/coredns.yaml").read_text())
+    documents = yaml.safe_load_all((CHECKOUT / "lab/coredns.yaml").read_text())
     (clusters,) = [item["data"]["Corefile"] for item in documents if item["kind"] == "ConfigMap"]
     monkeypatch.setattr(instance, "STATE_ROOT", tmp_path)
     monkeypatch.setattr(Process, "start", lambda process, command: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tools import __main__ as cli
-from tools import assets, build, cache, debian, env, onpath
-from tools.families import FAMILIES, PULUMI_KUBERNETES
+from tools import assets, build, cache, debian, env, gomodule, onpath
+from tools.families import FAMILIES, PULUMI_KUBERNETES, Family
 from tools.process import ToolError
+from tools.progress import Step
 
-from .recorder import PROJECT_DIR
+from . import CHECKOUT
 
 COMMANDS = ("build", "env", "path", "charts", "list", "packages")
 
@@ -29,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.delenv("PULUMI_HOME", raising=False)
     monkeypatch.setattr(onpath, "find", lambda name: None)
-    monkeypatch.setattr(build.gomodule, "go_version", lambda: ("go1.26.0", "linux", "amd64"))
+    monkeypatch.setattr(gomodule, "go_version", lambda: ("go1.26.0", "linux", "amd64"))
     return tmp_path
 
 
@@ -46,7 +48,7 @@ def built(name: str) -> dict[str, Path]:
 
 def help_of(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools", *words]
-    return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def test_help_names_every_command() -> None:
@@ -140,8 +142,13 @@ def test_build_makes_what_is_missing_in_the_order_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: list[str] = []
+
+    def make(family: Family, work: Step) -> dict[str, Path]:
+        made.append(family.name)
+        return {}
+
     monkeypatch.setattr(build, "_prefetch", lambda families: None)
-    monkeypatch.setattr(build, "_build", lambda family, work: made.append(family.name) or {})
+    monkeypatch.setattr(build, "_build", make)
     built("etcd")
     assert cli.main(["build", "pause", "etcd", "bookinfo"]) == 0
     assert made == ["pause", "bookinfo"]
@@ -238,23 +245,33 @@ def test_labels_of_helm_are_dropped_from_crds() -> None:
     assert assets._without_helm(text) == "metadata:\n  name: x\nspec:\n  group: y\n"
 
 
+def recorded(monkeypatch: pytest.MonkeyPatch, shown: list[str]) -> list[list[str]]:
+    """The commands that are run from now on, each of which prints `shown`."""
+    ran: list[list[str]] = []
+
+    def run(words: list[str], **_: object) -> list[str]:
+        ran.append(words)
+        return shown
+
+    monkeypatch.setattr(debian, "run", run)
+    return ran
+
+
 def test_packages_installs_nothing_where_all_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [f"ii  {name}" for name in debian.PACKAGES]
-    ran: list[str] = []
-    monkeypatch.setattr(debian.shutil, "which", lambda name: name)
-    monkeypatch.setattr(debian, "run", lambda words, **_: (ran.append(words[0]), shown)[1])
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    ran = recorded(monkeypatch, shown)
     assert cli.main(["packages"]) == 0
-    assert ran == ["dpkg-query"]
+    assert [words[0] for words in ran] == ["dpkg-query"]
 
 
 def test_packages_that_are_missing_are_installed_in_one_go_and_only_they(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = ["ii  runc", "rc  socat", *(f"ii  {n}" for n in debian.PACKAGES if n not in "socat")]
-    ran: list[list[str]] = []
-    monkeypatch.setattr(debian.shutil, "which", lambda name: name)
-    monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(debian, "run", lambda words, **_: (ran.append(words), shown)[1])
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    ran = recorded(monkeypatch, shown)
     assert cli.main(["packages"]) == 0
     assert [words[2] for words in ran[1:]] == ["update", "install"]
     assert ran[-1][-1] == "socat", "removed, with its configuration left: not installed"
@@ -264,8 +281,8 @@ def test_packages_that_are_missing_are_installed_in_one_go_and_only_they(
 def test_packages_without_root_says_what_to_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(debian.shutil, "which", lambda name: name)
-    monkeypatch.setattr(debian.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(debian, "run", lambda words, **_: [])
     assert cli.main(["packages"]) == 1
     assert "run as root: apt-get install ca-certificates " in capsys.readouterr().err
@@ -274,7 +291,7 @@ def test_packages_without_root_says_what_to_run(
 def test_packages_elsewhere_than_on_debian_says_what_is_needed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(debian.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     assert cli.main(["packages"]) == 1
     assert "this is no Debian: install by hand ca-certificates, " in capsys.readouterr().err
 
