@@ -297,7 +297,7 @@ def test_packages_elsewhere_than_on_debian_says_what_is_needed(
 
 
 def test_every_program_of_the_lab_is_in_a_package_that_is_installed() -> None:
-    from lab import preflight
+    from lab.machine import preflight
 
     base = {"mount"}  # essential on Debian
     assert set(preflight._PACKAGES.values()) - set(debian.PACKAGES) <= base

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from lab import instance, node
+from lab import instance
+from lab.cluster import node
 from lab.instance import Instance
-from lab.processes import Process
+from lab.machine.processes import Process
 from tools import build, gomodule
 from tools.families import (
     CERT_MANAGER_MODULE,
@@ -249,7 +250,7 @@ def directives(corefile: str) -> set[str]:
 def test_coredns_has_every_plugin_that_the_labs_corefiles_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents = yaml.safe_load_all((CHECKOUT / "lab/coredns.yaml").read_text())
+    documents = yaml.safe_load_all((CHECKOUT / "lab/cluster/coredns.yaml").read_text())
     (clusters,) = [item["data"]["Corefile"] for item in documents if item["kind"] == "ConfigMap"]
     monkeypatch.setattr(instance, "STATE_ROOT", tmp_path)
     monkeypatch.setattr(Process, "start", lambda process, command: None)
