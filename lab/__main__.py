@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import bookinfo, digests, owner, preflight
+from lab.commands import bookinfo, digests, owner
+from lab.commands.startup import up
+from lab.commands.status import status
+from lab.commands.teardown import down
 from lab.errors import LabError
 from lab.instance import DEFAULT_CLUSTERS, DEFAULT_INSTANCE, Instance
-from lab.startup import up
-from lab.status import status
-from lab.teardown import down
+from lab.machine import preflight
 
 
 def main() -> int:

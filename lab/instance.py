@@ -91,7 +91,7 @@ class Cluster:
         return self.instance.dir / "clusters" / self.name
 
     def path(self, inside: str) -> Path:
-        """Where the host has a path of the cluster's /var or /run (see namespaces.py)."""
+        """Where the host has a path of the cluster's /var or /run (see machine/namespaces.py)."""
         return self.dir / inside.lstrip("/")
 
     def write(self, inside: str, content: str | bytes) -> str:

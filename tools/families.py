@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).parent
+MODULES = Path(__file__).parent / "go"
 
 # No debug information anywhere; no inlining either where speed at run time does not matter
 # (README.md has the measurements). `all=`, as one setting for all shares the Go build cache.
@@ -23,14 +23,14 @@ class Family:
     version: str
     summary: str
     binaries: Mapping[str, str]  # name of the binary -> Go package
-    folder: str = ""  # of go.mod, under tools/; default: the name
+    folder: str = ""  # of go.mod, under tools/go/; default: the name
     gcflags: str = LEANEST
     variables: Mapping[str, str] = field(default_factory=dict)  # Go variable -> value, set by -X
 
     @property
     def directory(self) -> Path:
         """The folder with go.mod, go.sum and, for some, a main of our own."""
-        return HERE / (self.folder or self.name)
+        return MODULES / (self.folder or self.name)
 
     @property
     def ldflags(self) -> str:

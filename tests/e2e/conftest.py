@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import digests
+from lab.commands import digests
 from lab.instance import Instance
 from tests.conftest import CLUSTERS, INSTANCE, Lab
 from tests.support import identity, rbac, workloads

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from lab import cgroups
 from lab.instance import PROJECT, Instance
+from lab.machine import cgroups
 
 INSTANCE = "labtest"
 LAB = Instance(INSTANCE)

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import cgroups
 from lab.instance import CHECKOUT, STATE_ROOT, Cluster
-from lab.processes import Process, processes
+from lab.machine import cgroups
+from lab.machine.processes import Process, processes
 from tests.lab.host import INSTANCE, LAB, Host, is_other_lab, output
 from tests.support.wait import until
 from tools import build

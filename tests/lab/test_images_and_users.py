@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.cluster.pki import DIR
 from lab.instance import CHECKOUT, Instance
-from lab.pki import DIR
 from tests.support.kube import Kube
 from tests.support.wait import until
 from tests.support.workloads import SERVER_IMAGE

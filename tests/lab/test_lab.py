@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import cgroups
 from lab.instance import CHECKOUT, STATE_ROOT
-from lab.processes import Process, processes
+from lab.machine import cgroups
+from lab.machine.processes import Process, processes
 from tests.lab.host import INSTANCE, LAB, Host
 from tests.lab.machine import (
     Machine,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.processes import Process
+from lab.machine.processes import Process
 from tests.lab.machine import Machine, cluster, kill
 from tests.support.kube import Kube
 from tests.support.wait import until

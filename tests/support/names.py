@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab import node
+from lab.cluster import node
 from lab.instance import Instance
 from tests.conftest import INSTANCE
 

@@ -104,7 +104,7 @@ TALK_PORTS = {
 
 
 def talker(cluster: str) -> Object:
-    """Return a server that speaks each protocol, see tools/talk."""
+    """Return a server that speaks each protocol, see tools/go/talk."""
     container: Object = {
         "image": CLIENT_IMAGE,
         "command": ["talk", "serve", cluster, f"talk.{NAMESPACE}.svc.{cluster}.remote"],

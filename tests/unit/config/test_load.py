@@ -194,8 +194,8 @@ def test_pulumi_yaml_declares_exactly_the_keys_that_the_program_knows() -> None:
 
 
 def test_the_stack_of_the_lab_has_no_mistake(workdir: Path) -> None:
-    stack_file = yaml.safe_load((PROJECT_DIR / "Pulumi.dev.yaml").read_text())["config"]
-    raw = {key.removeprefix(f"{PROJECT}:"): value for key, value in stack_file.items()}
+    written = yaml.safe_load((PROJECT_DIR / "Pulumi.dev.yaml").read_text())["config"]
+    raw = {key.removeprefix(f"{PROJECT}:"): value for key, value in written.items()}
     lab = workdir / raw["kubeconfig"]
     lab.parent.mkdir(parents=True)
     write_kubeconfig(lab, [f"lab-{name}-deployer" for name in ("a", "b", "root")])
