@@ -5,6 +5,9 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
+PIP := --quiet --disable-pip-version-check
+COMPILE = .venv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes \
+	--python-version "$$(cat .github/python-version)" --custom-compile-command "make lock" $(LOCK)
 STACK ?= dev
 # The lab's own state and passphrase; a stack of yours has its backend and secrets provider.
 STATE := $(CURDIR)/.lab/state
@@ -13,7 +16,7 @@ TOOLS = eval "$$($(PYTHON) -m tools env)" && export PULUMI_BACKEND_URL=file://$(
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: up
 up: lab ## Set everything up: tools, two clusters, Istio, the link, Bookinfo; then show the page
@@ -54,6 +57,15 @@ test: setup lint unit ## Run every test
 unit: .venv ## Run the quick tests: no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit
 
+.PHONY: unit-newest
+unit-newest: .venv ## Run the quick tests with the newest SDK of the Kubernetes provider instead of the pinned one
+	@environment=$$(mktemp -d) && trap 'rm -rf "$$environment"' EXIT && \
+	$(PYTHON) -m venv "$$environment" && \
+	"$$environment/bin/python" -m pip install $(PIP) --require-hashes -r requirements-dev.txt && \
+	"$$environment/bin/python" -m pip install $(PIP) --upgrade pulumi-kubernetes && \
+	"$$environment/bin/python" -m pip show pulumi-kubernetes | sed -n '1,2p' && \
+	"$$environment/bin/python" -m pytest tests/unit
+
 .PHONY: bench
 bench: setup ## Measure the figures that README.md quotes
 	@$(PYTHON) -m pytest -q -s tests/bench/test_figures.py
@@ -82,9 +94,15 @@ lint: .venv ## Check style, types and workflows
 	@.venv/bin/zizmor --offline --quiet .github
 	@"$$($(PYTHON) -m tools path actionlint)" .github/workflows/*.yml
 
-.venv: requirements.txt requirements-dev.txt constraints.txt
+# Versions that still fit stay as they are: LOCK=--upgrade, or LOCK="--upgrade-package NAME", raises them.
+.PHONY: lock
+lock: .venv ## Pin packages and their hashes again, after a change of pyproject.toml
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+.venv: requirements-dev.txt
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "installing python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv; }
 	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	.venv/bin/python -m pip install $(PIP) --require-hashes -r requirements-dev.txt
 	@touch .venv

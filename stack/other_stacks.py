@@ -17,8 +17,11 @@ UNKNOWN_STACK = "unknown stack"
 """What every backend says of a stack that is not there."""
 
 
-class ReferenceError(Exception):  # noqa: A001 - the standard term; Python's own is of weak references
-    """A stack cannot be read; the message is the backend's reason."""
+class ReferenceError(Exception):
+    """A stack cannot be read; the message is the backend's reason.
+
+    The standard term: Python's own class of this name is about weak references.
+    """
 
 
 def outputs_of(stack: str) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import cache
-from tools.families import KUBERNETES, PULUMI_KUBERNETES
+from tools.families import KUBERNETES, PULUMI, PULUMI_KUBERNETES
 
 Version = tuple[int, ...]
 
@@ -38,7 +38,7 @@ def parse(text: str) -> Version:
 _MAJOR, _MINOR = parse(KUBERNETES)[:2]
 
 PROBES = {
-    "pulumi": Probe(["version"], (3, 226)),
+    "pulumi": Probe(["version"], parse(PULUMI)),
     "kubectl": Probe(
         ["version", "--client", "--output=json"], (_MAJOR, _MINOR - 1), (_MAJOR, _MINOR + 1)
     ),

@@ -323,16 +323,16 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
         self.answers = answers
         self.run = run
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+    def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             self._record(request, request.object, read=False)
         return super().RegisterResource(request)
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+    def ReadResource(self, request: Any) -> Any:
         self._record(request, request.properties, read=True)
         return super().ReadResource(request)
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn:
             secrets: set[str] = set()
             self.run.exports = plain(json_format.MessageToDict(request.outputs), "", secrets)

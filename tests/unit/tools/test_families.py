@@ -85,8 +85,8 @@ def test_kubernetes_staging_modules_are_of_the_same_release() -> None:
 
 
 def test_the_provider_is_of_the_version_of_its_python_package() -> None:
-    pins = (CHECKOUT / "constraints.txt").read_text()
-    assert f"pulumi_kubernetes=={PULUMI_KUBERNETES}\n" in pins
+    pins = (CHECKOUT / "requirements.txt").read_text()
+    assert f"\npulumi-kubernetes=={PULUMI_KUBERNETES} \\\n" in pins
 
 
 def test_istio_is_of_the_version_that_the_program_installs_by_default() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools import cache, onpath
-from tools.families import FAMILIES, KUBERNETES, PULUMI_KUBERNETES
+from tools.families import FAMILIES, KUBERNETES, PULUMI, PULUMI_KUBERNETES
 from tools.onpath import PROBES, Probe, find, parse
 
 MAJOR, MINOR = (int(part) for part in KUBERNETES.split(".")[:2])
@@ -79,7 +79,7 @@ def kubectl_json(version: str) -> str:
 @pytest.mark.parametrize(
     ("name", "fitting", "unfit"),
     [
-        ("pulumi", "v3.226.0", "v3.225.9"),
+        ("pulumi", f"v{PULUMI}", "v3.258.9"),
         ("etcd", "etcd Version: 3.6.1", "etcd Version: 3.4.30"),
         ("actionlint", "1.7.0", "1.6.27"),
         ("kubectl", kubectl_json(KUBERNETES), kubectl_json(f"{MAJOR}.{MINOR - 2}.0")),

@@ -1,0 +1,1 @@
+"""Tests of what the project pins and installs."""
