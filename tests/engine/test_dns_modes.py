@@ -98,7 +98,8 @@ class Cluster:
         return " ".join(status), " ".join(answers)
 
     def wait_for_core_dns(self, address: str, kind: str = "A") -> None:
-        """Wait until core-dns has read its zone by itself, each pod its own: a minute or two."""
+        """Wait until core-dns has read its zone without a restart, each pod its own."""
+        self.kube.refresh_volumes("istio-system", "app=core-dns")
         server = self.address()
         until(
             lambda: {self.ask(NAME, kind, server)[1] for _ in range(10)},

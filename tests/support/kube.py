@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ class Kube:
         """Wait until all Deployments of a namespace are available."""
         wanted = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
         self.run("wait", "-n", namespace, *wanted, timeout=130)
+
+    def refresh_volumes(self, namespace: str, selector: str) -> None:
+        """Let kubelet bring ConfigMaps and Secrets into running pods now.
+
+        By itself it looks at each pod once in a minute or more; at a changed annotation, at once.
+        """
+        changed = f"test/refreshed={time.time_ns()}"
+        self.run("annotate", "pods", "-n", namespace, "-l", selector, "--overwrite", changed)
 
     def shell(
         self, namespace: str, script: str, timeout: float = 60, *, check: bool = False
