@@ -48,7 +48,9 @@ setup: .venv ## Install packages and build the pinned tools
 
 .PHONY: test
 test: setup lint unit ## Run every test
-	@$(PYTHON) -m pytest tests/lab tests/engine tests/e2e
+	@# Two at a time, each with a lab of its own: in their order, a tier is never divided.
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 \
+		tests/e2e tests/lab tests/engine
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds

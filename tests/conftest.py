@@ -17,8 +17,31 @@ from tests.support import dev
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
-INSTANCE = os.environ.get("LAB_INSTANCE", "test")
+TIERS_WITH_A_LAB = ("e2e", "engine", "lab")
+
+
+def instance(name: str, worker: str) -> str:
+    """Return the name of the lab that one process of pytest uses.
+
+    Args:
+        name: what is asked for.
+        worker: the process' name where there are several; empty: it is the only one.
+    """
+    return name if worker in ("", "gw0") else f"{name}-{worker}"
+
+
+INSTANCE = instance(
+    os.environ.get("LAB_INSTANCE", "test"), os.environ.get("PYTEST_XDIST_WORKER", "")
+)
 CLUSTERS = ("a", "b", "c")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each of these tiers in one process with `--dist loadgroup`: it shares a lab."""
+    for item in items:
+        tier = item.path.relative_to(PROJECT / "tests").parts[0]
+        if tier in TIERS_WITH_A_LAB:
+            item.add_marker(pytest.mark.xdist_group(tier))
 
 
 @dataclass(frozen=True)
@@ -34,7 +57,8 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three mesh clusters and a root CA cluster.
 
-    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, to run two side by side.
+    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, to run two side by side. Each
+    process of `pytest -n 2` has a lab of its own.
     """
     from tools import env
 
