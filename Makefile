@@ -57,7 +57,7 @@ unit: .venv ## Run the quick tests: no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit
 
 .PHONY: bench
-bench: setup ## Measure the figures that README.md quotes
+bench: setup ## Measure the figures that README.md quotes, into docs/figures.json
 	@$(PYTHON) -m pytest -q -s tests/bench/test_figures.py
 
 .PHONY: growth
