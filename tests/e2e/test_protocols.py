@@ -5,6 +5,7 @@ What takes long runs beside the other tests: `long` starts it, and the last test
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -146,9 +147,15 @@ def test_only_the_clusters_on_its_list_open_a_websocket_or_call_by_grpc(
 def greeting(mesh: Mesh, sni: str, certificate: str, namespace: str) -> str:
     """Ask b's ingress gateway for an SNI with a certificate; return what the server says first."""
     address, port = mesh.ingress("b")
+    ask = (
+        f"timeout 20 openssl s_client -quiet -connect {address}:{port} "
+        f"-servername {sni} {certificate}"
+    )
+    # It ends by itself when the connection is closed, and stays when it is not.
     script = (
-        f"sleep 3 | timeout 4 openssl s_client -quiet -connect {address}:{port} "
-        f"-servername {sni} {certificate} 2>/dev/null"
+        f"rm -f /tmp/greeting; {ask} </dev/null >/tmp/greeting 2>/dev/null & asking=$!; "
+        "while [ -e /proc/$asking/fd/0 ] && ! [ -s /tmp/greeting ]; do sleep 0.1; done; "
+        "kill $asking; cat /tmp/greeting"
     )
     return say(mesh, script, namespace=namespace)
 
@@ -215,7 +222,7 @@ def test_tcp_fails_closed_without_the_egress_gateway(mesh: Mesh) -> None:
         )
     finally:
         kube.run("scale", "--replicas=1", *gateway)
-        kube.run("rollout", "status", *gateway, "--timeout=60s", timeout=70)
+        kube.wait_for_rollout("istio-gateways", "istio-egressgateway")
     until(
         lambda: say(mesh, ask, "c"),
         lambda seen: seen == "tcp 8084 b\nline 1",
@@ -228,8 +235,9 @@ def test_only_a_service_that_asks_for_it_is_called_again_after_an_error(mesh: Me
     ask = (
         "curl -s -m 10 -w ' %{{http_code}}' 'http://{}.apps.svc.b.remote:8081/flaky?key={}&fail=2'"
     )
-    assert say(mesh, ask.format("talk", "once")).split() == ["1", "503"]
-    assert say(mesh, ask.format("patient", "again")).split() == ["3", "200"]
+    once, again = uuid.uuid4().hex, uuid.uuid4().hex  # the server counts the calls of each
+    assert say(mesh, ask.format("talk", once)).split() == ["1", "503"]
+    assert say(mesh, ask.format("patient", again)).split() == ["3", "200"]
 
 
 def test_a_timeout_ends_the_call(mesh: Mesh) -> None:

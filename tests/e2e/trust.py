@@ -74,8 +74,7 @@ def restart(mesh: Mesh, *namespaces: str) -> None:
         for namespace in namespaces:
             kube.run("rollout", "restart", "-n", namespace, "deployment")
             for item in kube.get("deployments", "-n", namespace)["items"]:
-                name = f"deployment/{item['metadata']['name']}"
-                kube.run("rollout", "status", "-n", namespace, name, "--timeout=120s", timeout=130)
+                kube.wait_for_rollout(namespace, item["metadata"]["name"])
 
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(one_cluster, kube) for kube in mesh.clusters.values()]:

@@ -79,8 +79,7 @@ class Cluster:
 
     def wait_for_dns(self) -> None:
         """Wait until the pods of the DNS are new ones; the old ones answer for a while."""
-        deployment = ("deployment/coredns", *SYSTEM, "--timeout=90s")
-        self.kube.run("rollout", "status", *deployment, timeout=95)
+        self.kube.wait_for_rollout("kube-system", "coredns")
         until(
             lambda: self.kube.get("pods", "-l", "k8s-app=kube-dns", *SYSTEM)["items"],
             lambda pods: len(pods) == 2,
