@@ -48,9 +48,9 @@ setup: .venv ## Install packages and build the pinned tools
 
 .PHONY: test
 test: setup lint unit ## Run every test
-	@# Two at a time, each with a lab of its own: in their order, a tier is never divided.
+	@# Two processes, each with a lab of its own. What takes longest comes first.
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 \
-		tests/e2e tests/lab tests/engine
+		tests/e2e tests/engine tests/lab
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds

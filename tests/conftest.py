@@ -24,7 +24,8 @@ GATEWAY_PROBE = {
     "failureThreshold": 60,
 }
 """Sees at once that a gateway is ready; the chart's own looks every 15 s."""
-TIERS_WITH_A_LAB = ("e2e", "engine", "lab")
+ONE_PROCESS = ("e2e", "lab")
+"""Tiers whose tests have one process; elsewhere each file has one."""
 
 
 def instance(name: str, worker: str) -> str:
@@ -43,12 +44,15 @@ INSTANCE = instance(
 CLUSTERS = ("a", "b", "c")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each of these tiers in one process with `--dist loadgroup`: it shares a lab."""
+    """Keep together with `--dist loadgroup` what shares clusters, or runs in its order."""
     for item in items:
-        tier = item.path.relative_to(PROJECT / "tests").parts[0]
-        if tier in TIERS_WITH_A_LAB:
+        tier, *_, file = item.path.relative_to(PROJECT / "tests").with_suffix("").parts
+        if tier in ONE_PROCESS:
             item.add_marker(pytest.mark.xdist_group(tier))
+        elif tier == "engine":
+            item.add_marker(pytest.mark.xdist_group(f"{tier}-{file}"))
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class Mesh:
         return output["ingressAddresses"][0], output["ingressPort"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
@@ -238,7 +238,7 @@ def contents(cluster: str) -> list[workloads.Object]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stolen_certificates(mesh: Mesh) -> None:
     """Put certificates in place that nobody should have: of a's egress gateway, and an impostor."""
     a, c = mesh.clusters["a"], mesh.clusters["c"]
