@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.bench.figures import FIGURES, FILE, SERVICES, Measured
-
-from .recorder import PROJECT_DIR
+from tests.unit.support.recorder import PROJECT_DIR
 
 QUOTES = (
     "of two linked clusters ({resources} resources)",
