@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from components.dynamic import HANDLERS
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import PROJECT_DIR, Run
 from tests.unit.support.stacks import FULL, stack
@@ -21,17 +22,29 @@ PROGRAM = [
     *COMPONENTS,
     *(path for room in ("config", "stack", "ops") for path in (PROJECT_DIR / room).rglob("*.py")),
 ]
-EDGE = {
-    "cluster_dns.py",
-    "crl_rollout.py",
-    "crl_signing.py",
-    "destroy_guard.py",
-    "ingress_addresses.py",
-    "istiod_leftovers.py",
-    "kubectl.py",
-    "__init__.py",
-}
-"""Dynamic providers run in a process of their own, where no argument can be handed in."""
+
+
+def _runs_in_the_plugin(path: Path) -> bool:
+    """Tell whether a module runs in the process of dynamic resources.
+
+    No argument can be handed in there. Such are handlers, what they stand on, and the package.
+    """
+    if path.parent.name == "components" and path.stem in ("__init__", "handler", "kubectl"):
+        return True
+    classes = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
+    bases = (base for node in classes for base in node.bases)
+    return any(isinstance(base, ast.Name) and base.id == "Handler" for base in bases)
+
+
+def test_what_runs_in_the_plugin_is_what_the_kinds_name() -> None:
+    handlers = {path.partition(":")[0] for path in HANDLERS.values()}
+    shared = {"components.__init__", "components.handler", "components.kubectl"}
+    running = {
+        ".".join(path.relative_to(PROJECT_DIR).with_suffix("").parts)
+        for path in COMPONENTS
+        if _runs_in_the_plugin(path)
+    }
+    assert running == handlers | shared
 
 
 def test_main_stays_readable_at_a_glance() -> None:
@@ -41,7 +54,7 @@ def test_main_stays_readable_at_a_glance() -> None:
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.name)
 def test_components_read_no_config_environment_or_file(path: Path) -> None:
-    if path.name in EDGE:
+    if _runs_in_the_plugin(path):
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

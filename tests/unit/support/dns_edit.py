@@ -1,4 +1,4 @@
-"""Texts of the cluster's DNS in each layout, and a provider that edits them in a fake cluster."""
+"""Texts of the cluster's DNS in each layout, and a handler that edits them in a fake cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.dns import corefile
-from components.dns.cluster_dns import ClusterDnsProvider
+from components.dns.cluster_dns import ClusterDnsHandler
 from components.dns.platforms import LAYOUTS
 from tests.unit.support.fake_kubectl import FakeKubectl
 
@@ -19,7 +19,7 @@ IMPORTING = (
 )
 STUBS = '{"corp":  ["10.0.0.2"]}'
 TEXTS = {"coredns": COREFILE, "coredns-custom": "# theirs\r\n", "kube-dns": STUBS}
-PROVIDER = ClusterDnsProvider()
+HANDLER = ClusterDnsHandler()
 
 modes = pytest.mark.parametrize("mode", LAYOUTS)
 
@@ -30,7 +30,9 @@ def props(mode: str, address: str = ADDRESS) -> dict[str, Any]:
 
 def current(kubectl: FakeKubectl, mode: str) -> str:
     layout = LAYOUTS[mode]
-    return kubectl.data(layout.config_map)[layout.key]
+    data = kubectl.data(layout.config_map)
+    assert data is not None
+    return data[layout.key]
 
 
 def put(kubectl: FakeKubectl, mode: str, text: str, **further: str) -> None:
@@ -42,7 +44,7 @@ def put(kubectl: FakeKubectl, mode: str, text: str, **further: str) -> None:
 def has_edit(mode: str, text: str, address: str = ADDRESS) -> bool:
     if mode != "kube-dns":
         return corefile.stub_server(address) in text
-    return json.loads(text).get("remote") == [address]
+    return bool(json.loads(text).get("remote") == [address])
 
 
 def edited_by_hand(mode: str, text: str) -> str:

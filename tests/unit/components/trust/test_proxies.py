@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.kubectl import KubectlError
+from components.kubectl import Kubectl, KubectlError
 from components.trust import certificates, proxies
 from components.trust.proxies import Proxy
 from tests.support import pki
@@ -93,8 +93,8 @@ def test_a_proxy_without_certificate_or_roots_is_no_answer(text: str) -> None:
     with pytest.raises(LookupError):
         proxies.parse("p", text, KNOWN)
     kubectl = Pods([pod("p")], lambda *_: text)
-    (found,) = proxies.ask(kubectl, KNOWN)  # type: ignore[arg-type]
-    assert found == Proxy("shop/p", "", frozenset(), problem="it has no certificate yet")
+    (proxy,) = proxies.ask(kubectl, KNOWN)
+    assert proxy == Proxy("shop/p", "", frozenset(), problem="it has no certificate yet")
 
 
 def pod(name: str, *containers: str, phase: str = "Running", **further: Any) -> dict[str, Any]:
@@ -107,18 +107,17 @@ def pod(name: str, *containers: str, phase: str = "Running", **further: Any) -> 
     }
 
 
-class Pods:
+class Pods(Kubectl):
     """A kubectl for a cluster with some pods."""
 
-    context = "ctx"
-
     def __init__(self, pods: list[dict[str, Any]], answer: Callable[[str, str], str]) -> None:
+        super().__init__(None, "ctx")
         self.pods = pods
         self.answer = answer
         self.listed: list[tuple[str, ...]] = []
         self.asked: list[tuple[str, ...]] = []
 
-    def run(self, verb: str, *args: str) -> str:
+    def _run(self, verb: str, *args: str, stdin: str | None = None) -> str:
         if verb == "get":
             self.listed.append(args)
             return json.dumps({"items": self.pods})
@@ -132,7 +131,7 @@ def healthy(*_: str) -> str:
 
 
 def ask(pods: list[dict[str, Any]], answer: Callable[[str, str], str] = healthy) -> list[Proxy]:
-    return proxies.ask(Pods(pods, answer), KNOWN)  # type: ignore[arg-type]
+    return proxies.ask(Pods(pods, answer), KNOWN)
 
 
 NATIVE = {"spec": {"containers": [{"name": "app"}], "initContainers": [{"name": "istio-proxy"}]}}
@@ -159,9 +158,9 @@ def test_running_proxies_are_asked_and_nobody_else(one: dict[str, Any], asked: b
 def test_every_namespace_is_asked_in_one_list_and_each_proxy_once() -> None:
     pods = [pod(f"p{i}", metadata={"namespace": f"ns{i % 3}"}) for i in range(20)]
     kubectl = Pods(pods, healthy)
-    found = proxies.ask(kubectl, KNOWN)  # type: ignore[arg-type]
-    assert [proxy.name for proxy in found] == [f"ns{i % 3}/p{i}" for i in range(20)]
-    assert [proxy.problem for proxy in found] == [""] * 20
+    answers = proxies.ask(kubectl, KNOWN)
+    assert [proxy.name for proxy in answers] == [f"ns{i % 3}/p{i}" for i in range(20)]
+    assert [proxy.problem for proxy in answers] == [""] * 20
     assert kubectl.listed == [
         ("pods", "-A", "-l", "service.istio.io/canonical-name", "-o", "json")
     ], "gateways have it, too"
@@ -196,12 +195,12 @@ def test_a_proxy_that_cannot_be_asked_does_not_hide_the_others(
 
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
-    class Dead:
-        def run(self, *_: str) -> str:
+    class Dead(Kubectl):
+        def _run(self, *_: str, stdin: str | None = None) -> str:
             raise KubectlError("i/o timeout")
 
     with pytest.raises(KubectlError, match="i/o timeout"):
-        proxies.ask(Dead(), KNOWN)  # type: ignore[arg-type]
+        proxies.ask(Dead(None, "ctx"), KNOWN)
 
 
 @pytest.mark.parametrize(
