@@ -24,7 +24,7 @@ def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
     if not protocol.is_http:
         for key in (key for key in keys if key in HTTP_ONLY):
             what = f"has no meaning for {protocol.name}"
-            section.bad(key, what, "remove it; maxConnections remains")
+            section.refuse(key, what, "remove it; maxConnections remains")
     policy = Policy(
         timeout=_duration(section, "timeout"),
         retries=_retries(section),

@@ -62,9 +62,9 @@ class Section:
         """Note that `key` has to be there."""
         self.bad(key, "is missing", fix, sure=False)
 
-    def wrong_kind(self, key: str, what: str, fix: str) -> None:
-        """Note that the value of `key` is of another kind than that key's values; a secret too."""
-        self.problems.add(self.at(key), what, fix)
+    def refuse(self, key: str, what: str, fix: str, *, sure: bool = True) -> None:
+        """Note that `key` may not be there, or not with a value of this kind, be it a secret."""
+        self.problems.add(self.at(key), what, fix, sure=sure)
 
     def keys(self) -> list[str]:
         """Return the keys not read yet, as the user wrote them."""
@@ -117,7 +117,7 @@ class Section:
         """
         value = self.take(key)
         if value is not None and not isinstance(value, str):
-            self.wrong_kind(key, "is not a text", "give a string")
+            self.refuse(key, "is not a text", "give a string")
             return ""
         if value and value.strip():
             return value
@@ -179,7 +179,7 @@ class Section:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             what = f"{self._shown(value)} is not {noun or 'valid'}"
-            self.wrong_kind(key, what, f"give a whole number from {low} to {high}")
+            self.refuse(key, what, f"give a whole number from {low} to {high}")
             return default
         return value
 
@@ -189,7 +189,7 @@ class Section:
         if value is None or isinstance(value, bool):
             return bool(value)
         what = f"{self._shown(value)} is not valid"
-        self.wrong_kind(key, what, "write `true` or `false`")
+        self.refuse(key, what, "write `true` or `false`")
         return False
 
     def section(self, key: str, *, secret: bool = False) -> Section:
@@ -217,7 +217,7 @@ class Section:
             return list(default)
         if not isinstance(value, list):
             what = f"{self._shown(value)} is not a list"
-            self.wrong_kind(key, what, "write `- item` lines under it")
+            self.refuse(key, what, "write `- item` lines under it")
             return []
         return value
 
@@ -252,7 +252,7 @@ class Section:
             return {}
         if not isinstance(value, Mapping):
             what = f"{self._shown(value)} is not a mapping"
-            self.wrong_kind(key, what, "write `key: value` lines under it")
+            self.refuse(key, what, "write `key: value` lines under it")
             return {}
         return dict(value)
 
@@ -261,7 +261,7 @@ class Section:
         for key in self._unread:
             near = difflib.get_close_matches(key, self._read, n=1)
             fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self._read)}"
-            self.bad(key, "is an unknown key", fix)
+            self.refuse(key, "is an unknown key", fix)
 
 
 def duplicates(items: Iterable[Any], key: Callable[[Any], Any]) -> list[Any]:

@@ -78,7 +78,7 @@ def parse_root_ca(section: Section, wanted: Wanted, kubeconfig: Kubeconfig) -> S
     elif len(sources) == 1:
         source = SOURCES[sources[0]](section, wanted, kubeconfig)
     for key in sources[1:]:
-        section.bad(key, f"stands beside `{sources[0]}`", "keep one source of certificates")
+        section.refuse(key, f"stands beside `{sources[0]}`", "keep one source of certificates")
     source = replace(source, warn_days=_days(section, "warnDays", WARN_DAYS, low=0))
     section.skip(*SOURCES, *OF_CONTEXT)
     section.finish()
@@ -116,7 +116,7 @@ SOURCES: Mapping[str, Callable[[Section, Wanted, Kubeconfig], Source]] = {
 def _refuse_others(section: Section, what: str) -> None:
     for key in filter(section.has, OF_CONTEXT):
         fix = "remove it, or use `context`"
-        section.bad(key, f"{what}: it is for cert-manager", fix, sure=False)
+        section.refuse(key, f"{what}: it is for cert-manager", fix, sure=False)
 
 
 def _days(section: Section, key: str, default: int, *, low: int = 1) -> int:
@@ -205,7 +205,7 @@ def _cert_manager(section: Section) -> CertManager | None:
         return None
     if value is not True and not isinstance(value, Mapping):
         fix = "write `true`, or a mapping of version, repository and values"
-        section.wrong_kind("certManager", f"{value!r} is not valid", fix)
+        section.refuse("certManager", f"{value!r} is not valid", fix)
         return None
     item = Section({} if value is True else value, section.at("certManager"), section.problems)
     cert_manager = CertManager(

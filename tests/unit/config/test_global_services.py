@@ -51,7 +51,7 @@ MISTAKES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         [f"{AT}.weight: -1 is not a share; give a whole number from 0 to 1000"],
     ),
     (
-        {"exposes": [service("web", **{"global": "yes"})]},
+        {"exposes": [{**service("web"), "global": "yes"}]},
         {},
         [f"{AT}.global: 'yes' is not valid; write `true` or `false`"],
     ),

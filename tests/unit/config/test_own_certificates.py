@@ -216,10 +216,8 @@ def test_a_blank_is_as_good_as_nothing(project: Path, blank: Any) -> None:
     assert mistakes(project, with_keys(rootCa=in_stack_file(caKey=blank))) == [
         f"rootCa.certificates.a.caKey: is missing; set it with `{SECRET}.a.caKey < ca-key.pem`"
     ]
-    assert (
-        parse(project, with_keys(rootCa=in_stack_file(caCrl=blank))).clusters["a"].cacerts.ca_crl
-        == ""
-    )
+    settings = parse(project, with_keys(rootCa=in_stack_file(caCrl=blank)))
+    assert brought(settings, "a").ca_crl == ""
 
 
 def test_what_cannot_be_read_is_not_compared(project: Path) -> None:
