@@ -51,7 +51,9 @@ setup: .venv ## Install packages and build the pinned tools
 
 .PHONY: test
 test: setup lint unit ## Run every test
-	@$(PYTHON) -m pytest tests/lab tests/engine tests/e2e
+	@# Two processes, each with a lab of its own. What takes longest comes first.
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 \
+		tests/e2e tests/engine tests/lab
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds
@@ -67,7 +69,7 @@ unit-newest: .venv ## Run the quick tests with the newest SDK of the Kubernetes 
 	"$$environment/bin/python" -m pytest tests/unit
 
 .PHONY: bench
-bench: setup ## Measure the figures that README.md quotes
+bench: setup ## Measure the figures that README.md quotes, into docs/figures.json
 	@$(PYTHON) -m pytest -q -s tests/bench/test_figures.py
 
 .PHONY: growth

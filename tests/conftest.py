@@ -17,8 +17,42 @@ from tests.support import dev
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
-INSTANCE = os.environ.get("LAB_INSTANCE", "test")
+GATEWAY_PROBE = {
+    "httpGet": {"path": "/healthz/ready", "port": 15021},
+    "periodSeconds": 1,
+    "timeoutSeconds": 3,
+    "failureThreshold": 60,
+}
+"""Sees at once that a gateway is ready; the chart's own looks every 15 s."""
+ONE_PROCESS = ("e2e", "lab")
+"""Tiers whose tests have one process; elsewhere each file has one."""
+
+
+def instance(name: str, worker: str) -> str:
+    """Return the name of the lab that one process of pytest uses.
+
+    Args:
+        name: what is asked for.
+        worker: the process' name where there are several; empty: it is the only one.
+    """
+    return name if worker in ("", "gw0") else f"{name}-{worker}"
+
+
+INSTANCE = instance(
+    os.environ.get("LAB_INSTANCE", "test"), os.environ.get("PYTEST_XDIST_WORKER", "")
+)
 CLUSTERS = ("a", "b", "c")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together with `--dist loadgroup` what shares clusters, or runs in its order."""
+    for item in items:
+        tier, *_, file = item.path.relative_to(PROJECT / "tests").with_suffix("").parts
+        if tier in ONE_PROCESS:
+            item.add_marker(pytest.mark.xdist_group(tier))
+        elif tier == "engine":
+            item.add_marker(pytest.mark.xdist_group(f"{tier}-{file}"))
 
 
 @dataclass(frozen=True)
@@ -34,7 +68,8 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three mesh clusters and a root CA cluster.
 
-    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, to run two side by side.
+    KEEP_LAB=1 leaves them running; LAB_INSTANCE names another lab, to run two side by side. Each
+    process of `pytest -n 2` has a lab of its own.
     """
     from tools import env
 
@@ -46,6 +81,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     subprocess.run(
         [*command, "up", *here, "--kubeconfig", str(kubeconfig), *names], cwd=PROJECT, check=True
     )
-    yield Lab(kubeconfig, dev.settings()["istio"])
+    istio = dev.settings()["istio"]
+    istio["values"]["gateway"]["readinessProbe"] = GATEWAY_PROBE
+    yield Lab(kubeconfig, istio)
     if not os.environ.get("KEEP_LAB"):
         subprocess.run([*command, "down", *here], cwd=PROJECT, check=True)

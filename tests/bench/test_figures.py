@@ -3,12 +3,12 @@
 Without Bookinfo: the sample is not what a reviewer waits for.
 
 Times are of this machine; what is compared is measured in turn, in one run, and medians are taken.
+A run of all tests writes docs/figures.json, see figures.py.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import time
 from collections import Counter
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from pulumi import automation
 
+from tests.bench.figures import SERVICES, Measured
 from tests.conftest import Lab
 from tests.support import dev, rbac, workloads
 from tests.support.kube import Kube
@@ -27,7 +28,6 @@ from tests.support.wait import until
 
 PREVIEWS = 5
 LOADS = 3
-SERVICES = int(os.environ.get("SERVICES", "1000"))
 LOAD = "fortio load -quiet -p 50,99 -json - -qps 200 -c 4 -t 10s"
 URLS = {
     "sidecar pair": "http://echo.apps.svc.cluster.local:8080/echo",
@@ -53,49 +53,34 @@ def _settings(*services: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Kube, Kube]]:
+def measured() -> Iterator[Measured]:
+    """The figures; they are written at the end, after `destroy`."""
+    made = Measured()
+    yield made
+    made.write()
+
+
+@pytest.fixture(scope="module")
+def bench(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory, measured: Measured
+) -> Iterator[tuple[Stack, Kube, Kube]]:
     config = _settings("echo")
     rbac.grant(lab.kubeconfig, config["clusters"])
     stack = Stack(tmp_path_factory.mktemp("bench"), lab.kubeconfig, config)
     kubes = [Kube(lab.kubeconfig, f"lab-{name}") for name in ("a", "b")]
-    print(f"\nfresh up: {seconds(stack.up):.0f} s")
+    measured.add("firstUp", seconds(stack.up))
     yield stack, kubes[0], kubes[1]
     for kube in kubes:
         kube.run("delete", "namespace", workloads.NAMESPACE, "--ignore-not-found", timeout=120)
-    print(f"destroy: {seconds(stack.destroy):.0f} s")
+    measured.add("destroy", seconds(stack.destroy))
 
 
-def test_resources_by_cluster_and_link(bench: tuple[Stack, Kube, Kube]) -> None:
-    resources = bench[0].stack.export_stack().deployment["resources"]  # type: ignore[index]
-    urns = {resource["urn"] for resource in resources}
-    parents = {resource["urn"]: resource.get("parent") for resource in resources}
-    counts: Counter[str] = Counter()
-    for urn in urns:
-        top = urn
-        while parents.get(parents.get(top)):  # the ancestor right below the stack
-            top = parents[top]
-        counts[f"{top.split('::')[-2].split(':')[-1]} {top.split('::')[-1]}"] += 1
-    print(f"\nresources: {len(urns)}; {dict(sorted(counts.items()))}")
-    assert counts["ClusterLink a_b"] == 15, "7 objects a direction, and the component"
-
-
-def test_preview_against_an_empty_program(bench: tuple[Stack, Kube, Kube], tmp_path: Path) -> None:
-    stack = bench[0]
-    (tmp_path / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text("import pulumi\n")
-    options = automation.LocalWorkspaceOptions(env_vars=stack.env)
-    empty = automation.create_or_select_stack("empty", work_dir=str(tmp_path), opts=options)
-    empty.up()
-    pairs = [(seconds(stack.stack.preview), seconds(empty.preview)) for _ in range(PREVIEWS)]
-    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    print(f"\nno-op preview: {ours:.2f} s, empty program {theirs:.2f} s, ratio {ratio:.2f}")
-    assert ratio <= 4, "a reviewer waits for this"
-
-
-def test_latency_through_the_link(bench: tuple[Stack, Kube, Kube]) -> None:
+@pytest.fixture(scope="module")
+def caller(bench: tuple[Stack, Kube, Kube]) -> Kube:
+    """Cluster a, with a client that both URLs answer."""
     _, a, b = bench
     for kube, name in ((a, "a"), (b, "b")):
+        kube.refresh_volumes("kube-system", "k8s-app=kube-dns")
         kube.apply(
             *workloads.server(name),
             workloads.service("echo", 8080),
@@ -105,29 +90,71 @@ def test_latency_through_the_link(bench: tuple[Stack, Kube, Kube]) -> None:
         kube.wait_for_deployments(workloads.NAMESPACE)
     for url in URLS.values():
         _wait_for_answer(a, url)
+    return a
+
+
+def test_resources_by_cluster_and_link(bench: tuple[Stack, Kube, Kube], measured: Measured) -> None:
+    resources = bench[0].stack.export_stack().deployment["resources"]  # type: ignore[index]
+    urns = {resource["urn"] for resource in resources}
+    parents = {resource["urn"]: resource.get("parent") for resource in resources}
+    counts: Counter[str] = Counter()
+    for urn in urns:
+        top = urn
+        while parents.get(parents.get(top)):  # the ancestor right below the stack
+            top = parents[top]
+        counts[f"{top.split('::')[-2].split(':')[-1]} {top.split('::')[-1]}"] += 1
+    print(f"\n{dict(sorted(counts.items()))}")
+    measured.add("resources", len(urns))
+    assert counts["ClusterLink a_b"] == 15, "7 objects a direction, and the component"
+
+
+def test_preview_against_an_empty_program(
+    bench: tuple[Stack, Kube, Kube], measured: Measured, tmp_path: Path
+) -> None:
+    stack = bench[0]
+    (tmp_path / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text("import pulumi\n")
+    options = automation.LocalWorkspaceOptions(env_vars=stack.env)
+    empty = automation.create_or_select_stack("empty", work_dir=str(tmp_path), opts=options)
+    empty.up()
+    pairs = [(seconds(stack.stack.preview), seconds(empty.preview)) for _ in range(PREVIEWS)]
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    measured.add("preview", ours)
+    measured.add("emptyPreview", theirs)
+    measured.add("previewRatio", statistics.median(a / b for a, b in pairs))
+
+
+def test_latency_through_the_link(caller: Kube, measured: Measured) -> None:
     p50: dict[str, list[float]] = {name: [] for name in URLS}
     for _ in range(LOADS):
         for name, url in URLS.items():
-            p50[name].append(_p50(a, url))
+            p50[name].append(_p50(caller, url))
     local, linked = (statistics.median(values) for values in p50.values())
     ratio = statistics.median(there / here for here, there in zip(*p50.values(), strict=True))
-    print(f"\np50 at 200 requests/s: {linked:.2f} ms linked, {local:.2f} ms local: {ratio:.2f}")
+    measured.add("sidecarLatency", local)
+    measured.add("linkLatency", linked)
+    measured.add("latencyRatio", ratio)
 
 
-def test_latency_beside_many_exposed_services(bench: tuple[Stack, Kube, Kube]) -> None:
+def test_latency_beside_many_exposed_services(
+    bench: tuple[Stack, Kube, Kube], caller: Kube, measured: Measured
+) -> None:
     """Envoy compares an authority with those of all services in turn, see ADR 17."""
-    stack, a, b = bench
+    stack, _, b = bench
     url = URLS["through the link"]
-    alone = [_p50(a, url) for _ in range(LOADS)]
+    alone = [_p50(caller, url) for _ in range(LOADS)]
     others = [f"a{number:04}" for number in range(SERVICES)]  # before echo in every list
     stack.configure(_settings("echo", "echo-too", *others))
     stack.use_environment(PULUMI_SKIP_CHECKPOINTS="true")
     print(f"\nup with {SERVICES} more services: {seconds(stack.up):.0f} s")
     b.apply(workloads.service("echo-too", 8080))
-    _wait_for_answer(a, url.replace("echo", "echo-too", 1))  # the gateways have got all of them
-    beside = [_p50(a, url) for _ in range(LOADS)]
+    # The gateways have got all of them when this one answers.
+    _wait_for_answer(caller, url.replace("echo", "echo-too", 1))
+    beside = [_p50(caller, url) for _ in range(LOADS)]
     before, after = statistics.median(alone), statistics.median(beside)
-    print(f"\np50 through the link: {before:.2f} ms, beside {SERVICES} services {after:.2f} ms")
+    measured.add("latencyAlone", before)
+    measured.add("latencyBeside", after)
+    measured.add("besideRatio", after / before)
 
 
 def _wait_for_answer(kube: Kube, url: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,8 +101,16 @@ CONFIG: dict[str, Any] = {
     "bookinfo": {"frontend": "a", "backend": "b"},
 }
 
+DNS_PODS = ("kube-system", "k8s-app=kube-dns")
 NAMESPACES = (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN, workloads.CALLERS)
 SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
+
+
+def at_once(work: Callable[[str], object], clusters: Iterable[str] = CLUSTERS) -> None:
+    """Do the same for several clusters at the same time; the first failure is raised."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work, name) for name in clusters]:
+            done.result()
 
 
 def by_digest() -> dict[str, str]:
@@ -132,13 +141,14 @@ class Mesh:
     def wait_for_dns(self, cluster: str) -> None:
         """Wait until every pod of the cluster's own DNS has read its new configuration.
 
-        Kubelet and CoreDNS's `reload` take up to a minute and a half together, each pod its own.
-        A sidecar that answers itself is ready only when it can.
+        CoreDNS's `reload` takes up to 45 s, each pod its own. A sidecar that answers itself is
+        ready only when it can.
         """
         kube = self.clusters[cluster]
         if self.config["clusters"][cluster].get("dns") == "istio":
             return
-        pods = kube.get("pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
+        namespace, selector = DNS_PODS
+        pods = kube.get("pods", "-n", namespace, "-l", selector)["items"]
         name = f"any.any.svc.{'b' if cluster == 'a' else 'a'}.remote"
         for pod in pods:
             ask = f"dig +short +tries=1 +time=2 @{pod['status']['podIP']} {name}"
@@ -155,7 +165,7 @@ class Mesh:
         return output["ingressAddresses"][0], output["ingressPort"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Bring the stack up as the deployer, put workloads in, and take all of it away again."""
     clusters = {name: Kube(lab.kubeconfig, f"lab-{name}") for name in CLUSTERS}
@@ -175,54 +185,60 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     rbac.grant(lab.kubeconfig, CLUSTERS, rotation=True)
     stack = Stack(tmp_path_factory.mktemp("e2e"), lab.kubeconfig, config)
     stack.up()
-    for name, kube in clusters.items():
-        services = [workloads.service(service, *ports) for service, ports in SERVICES]
-        kube.apply(
-            *workloads.server(name),
-            *services,
-            workloads.namespace(workloads.STRICT, injected=True),
-            workloads.registry_only(workloads.STRICT),
-            workloads.namespace(workloads.PLAIN, injected=False),
-            workloads.client(workloads.NAMESPACE, certs=True),
-            workloads.client(workloads.STRICT),
-            workloads.client(workloads.PLAIN),
-            workloads.namespace(workloads.CALLERS, injected=True),
-            workloads.client(workloads.CALLERS),
-        )
-    clusters["b"].apply(
-        workloads.talk_service("vault", 8081, 8082, 8084),
-        workloads.talk_service("narrow", 8081, 8084),
-        workloads.talk_service("patient", 8081),
-        workloads.talk_service("sick", 8081),
-    )
-    for name in TWINS:
-        clusters[name].apply(
-            *workloads.twin(name),
-            workloads.talker(name),
-            workloads.talk_service("talk", *workloads.TALK_PORTS),
-        )
-    for kube in clusters.values():
+
+    def fill(name: str) -> None:
+        kube = clusters[name]
+        kube.refresh_volumes(*DNS_PODS)
+        kube.apply(*contents(name))
         for where in NAMESPACES:
             kube.wait_for_deployments(where)
+
+    at_once(fill)
     clusters["a"].apply(workloads.client(workloads.LOCKED))
     clusters["a"].wait_for_deployments(workloads.LOCKED)
     made = Mesh(clusters, stack, config, stack.outputs())
-    for name in CLUSTERS:
-        made.wait_for_dns(name)
+    at_once(made.wait_for_dns)
     yield made
-    for kube in clusters.values():
-        kube.run(
-            "delete",
-            "namespace",
-            *NAMESPACES,
-            workloads.LOCKED,
-            "--ignore-not-found",
-            timeout=120,
-        )
+
+    def empty(name: str) -> None:
+        gone = ("delete", "namespace", *NAMESPACES, workloads.LOCKED, "--ignore-not-found")
+        clusters[name].run(*gone, timeout=120)
+
+    at_once(empty)
     stack.destroy()
 
 
-@pytest.fixture(scope="session")
+def contents(cluster: str) -> list[workloads.Object]:
+    """Return the servers and clients of a cluster."""
+    found = [
+        *workloads.server(cluster),
+        *(workloads.service(service, *ports) for service, ports in SERVICES),
+        workloads.namespace(workloads.STRICT, injected=True),
+        workloads.registry_only(workloads.STRICT),
+        workloads.namespace(workloads.PLAIN, injected=False),
+        workloads.client(workloads.NAMESPACE, certs=True),
+        workloads.client(workloads.STRICT),
+        workloads.client(workloads.PLAIN),
+        workloads.namespace(workloads.CALLERS, injected=True),
+        workloads.client(workloads.CALLERS),
+    ]
+    if cluster == "b":
+        found += [
+            workloads.talk_service("vault", 8081, 8082, 8084),
+            workloads.talk_service("narrow", 8081, 8084),
+            workloads.talk_service("patient", 8081),
+            workloads.talk_service("sick", 8081),
+        ]
+    if cluster in TWINS:
+        found += [
+            *workloads.twin(cluster),
+            workloads.talker(cluster),
+            workloads.talk_service("talk", *workloads.TALK_PORTS),
+        ]
+    return found
+
+
+@pytest.fixture(scope="package")
 def stolen_certificates(mesh: Mesh) -> None:
     """Put certificates in place that nobody should have: of a's egress gateway, and an impostor."""
     a, c = mesh.clusters["a"], mesh.clusters["c"]

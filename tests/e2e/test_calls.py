@@ -108,7 +108,7 @@ def test_calls_go_through_the_egress_gateway_and_fail_closed_without_it(mesh: Me
         )
     finally:
         kube.run("scale", "--replicas=1", *gateway)
-        kube.run("rollout", "status", *gateway, "--timeout=60s", timeout=70)
+        kube.wait_for_rollout("istio-gateways", "istio-egressgateway")
     until(
         lambda: mesh.call("c", url), lambda seen: seen == "200 CLUSTER=a", 60, "c cannot call again"
     )

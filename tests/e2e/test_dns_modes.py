@@ -11,6 +11,7 @@ from tests.e2e.test_dns import dig
 from tests.support import workloads
 from tests.support.wait import until
 
+CORE_DNS = ("istio-system", "app=core-dns")
 CALL = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
 
 
@@ -65,6 +66,7 @@ def test_an_ipv6_dummy_is_answered_by_servers_and_sidecars(mesh: Mesh) -> None:
     mesh.stack.configure(config)
     try:
         mesh.stack.up()
+        mesh.clusters["a"].refresh_volumes(*CORE_DNS)
         until(answers, lambda seen: seen == [["100::1"]] * 2, 240, "AAAA must be answered")
         # The lab's pods have no IPv6: a client then takes the other address.
         for cluster in "ac":
@@ -72,4 +74,5 @@ def test_an_ipv6_dummy_is_answered_by_servers_and_sidecars(mesh: Mesh) -> None:
     finally:
         mesh.stack.configure(mesh.config)
         mesh.stack.up()
+    mesh.clusters["a"].refresh_volumes(*CORE_DNS)
     until(answers, lambda seen: seen == [[]] * 2, 240, "AAAA must be empty again")

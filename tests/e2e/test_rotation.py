@@ -7,6 +7,7 @@ import time
 
 from tests.e2e.conftest import Mesh
 from tests.e2e.trust import (
+    ISTIOD,
     NEW,
     OLD,
     RELOAD_SECONDS,
@@ -50,6 +51,7 @@ def test_a_renewed_cluster_ca_is_carried_over_without_a_failed_request(mesh: Mes
         after = secret(b, "ca-cert.pem")
         assert after != before
         assert b.get("secret", "cacerts", "-n", "istio-system")["metadata"]["uid"] == uid
+        b.refresh_volumes(*ISTIOD)
         # istiod has reloaded it when it says so; what starts then has a certificate of it.
         until(
             lambda: b.run("logs", "-n", "istio-system", "deploy/istiod", "--since=10m").stdout,

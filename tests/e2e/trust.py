@@ -22,7 +22,8 @@ from tests.support.wait import until
 URL = "http://echo.apps.svc.b.remote:7777/echo"
 SEEN = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
 OLD, NEW = "root-ca", "root-2"
-# kubelet refreshes a Secret in a pod after up to about 90 s, and istiod looks at it at once.
+ISTIOD = ("istio-system", "app=istiod")
+# By itself kubelet refreshes a Secret in a pod after up to 90 s; istiod looks at it at once.
 RELOAD_SECONDS = 180
 
 
@@ -54,6 +55,8 @@ def root_bundle(kube: Kube) -> str:
 
 def wait_for_bundle(mesh: Mesh) -> None:
     """Wait until every proxy trusts what its cluster's Secret says."""
+    for kube in mesh.clusters.values():
+        kube.refresh_volumes(*ISTIOD)
     for name, kube in mesh.clusters.items():
         wanted = frozenset(certificates.fingerprints(root_bundle(kube)))
 
@@ -71,8 +74,7 @@ def restart(mesh: Mesh, *namespaces: str) -> None:
         for namespace in namespaces:
             kube.run("rollout", "restart", "-n", namespace, "deployment")
             for item in kube.get("deployments", "-n", namespace)["items"]:
-                name = f"deployment/{item['metadata']['name']}"
-                kube.run("rollout", "status", "-n", namespace, name, "--timeout=120s", timeout=130)
+                kube.wait_for_rollout(namespace, item["metadata"]["name"])
 
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(one_cluster, kube) for kube in mesh.clusters.values()]:

@@ -79,8 +79,7 @@ class Cluster:
 
     def wait_for_dns(self) -> None:
         """Wait until the pods of the DNS are new ones; the old ones answer for a while."""
-        deployment = ("deployment/coredns", *SYSTEM, "--timeout=90s")
-        self.kube.run("rollout", "status", *deployment, timeout=95)
+        self.kube.wait_for_rollout("kube-system", "coredns")
         until(
             lambda: self.kube.get("pods", "-l", "k8s-app=kube-dns", *SYSTEM)["items"],
             lambda pods: len(pods) == 2,
@@ -98,7 +97,8 @@ class Cluster:
         return " ".join(status), " ".join(answers)
 
     def wait_for_core_dns(self, address: str, kind: str = "A") -> None:
-        """Wait until core-dns has read its zone by itself, each pod its own: a minute or two."""
+        """Wait until core-dns has read its zone without a restart, each pod its own."""
+        self.kube.refresh_volumes("istio-system", "app=core-dns")
         server = self.address()
         until(
             lambda: {self.ask(NAME, kind, server)[1] for _ in range(10)},

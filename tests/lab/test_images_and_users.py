@@ -75,7 +75,7 @@ def test_a_pod_runs_an_image_by_its_digest(admin: Kube) -> None:
     repository, _, _ = SERVER_IMAGE.rpartition(":")
     digest = digest_of(SERVER_IMAGE)
     admin.apply(pod("by-digest", f"{repository}@{digest}"))
-    admin.run("wait", "--for=condition=Ready", "pod/by-digest", "--timeout=60s", timeout=70)
+    admin.run("wait", "--for=condition=Ready", "pod/by-digest", "--timeout=120s", timeout=130)
     (status,) = admin.get("pod", "by-digest")["status"]["containerStatuses"]
     assert status["imageID"].endswith(digest)
 
@@ -88,7 +88,7 @@ def test_another_digest_is_another_image(admin: Kube) -> None:
         statuses = admin.get("pod", "unknown")["status"].get("containerStatuses", [{}])
         return str(statuses[0].get("state", {}).get("waiting", {}).get("reason", ""))
 
-    until(reason, lambda found: found.startswith(("ErrImage", "ImagePull")), 30, "it is no error")
+    until(reason, lambda found: found.startswith(("ErrImage", "ImagePull")), 60, "it is no error")
     admin.run("delete", "pod", "unknown", "--now")
 
 
@@ -104,7 +104,7 @@ def test_the_deployer_has_no_rights_until_it_is_given_some(admin: Kube, deployer
     until(
         lambda: deployer.run("get", "pods", check=False).returncode,
         lambda code: code == 0,
-        10,
+        30,
         "it cannot see pods",
     )
     assert deployer.run("get", "namespaces", check=False).returncode == 1, "elsewhere as before"

@@ -7,9 +7,11 @@ and Helm wait for.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -26,6 +28,7 @@ import yaml
 from tests.support.wait import until
 
 READY_SECONDS = 120
+PORTS = range(28000, 32000)  # above those of the lab
 COREFILE = ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n"
 
 
@@ -235,10 +238,15 @@ def tools() -> Mapping[str, Path]:
 
 
 def free_port() -> int:
-    """Return a port on 127.0.0.1 that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on 127.0.0.1 that nobody has.
+
+    None of those that the system gives to connections: one could get it before it is bound.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"no port of {PORTS} is free")
 
 
 def _unverified() -> ssl.SSLContext:

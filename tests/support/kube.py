@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ VOLATILE = (
     "pods",
     "podmetrics",
 )
+
+
+READY_SECONDS = 300
+"""Within which pods are ready on a machine that has a lot of other work."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,22 @@ class Kube:
 
     def wait_for_deployments(self, namespace: str) -> None:
         """Wait until all Deployments of a namespace are available."""
-        wanted = ["--for=condition=Available", "deployment", "--all", "--timeout=120s"]
-        self.run("wait", "-n", namespace, *wanted, timeout=130)
+        wanted = ["--for=condition=Available", "deployment", "--all"]
+        bound = f"--timeout={READY_SECONDS}s"
+        self.run("wait", "-n", namespace, *wanted, bound, timeout=READY_SECONDS + 10)
+
+    def wait_for_rollout(self, namespace: str, deployment: str) -> None:
+        """Wait until a Deployment has its new pods, and all of them are available."""
+        words = ("rollout", "status", "-n", namespace, f"deployment/{deployment}")
+        self.run(*words, f"--timeout={READY_SECONDS}s", timeout=READY_SECONDS + 10)
+
+    def refresh_volumes(self, namespace: str, selector: str) -> None:
+        """Let kubelet bring ConfigMaps and Secrets into running pods now.
+
+        By itself it looks at each pod once in a minute or more; at a changed annotation, at once.
+        """
+        changed = f"test/refreshed={time.time_ns()}"
+        self.run("annotate", "pods", "-n", namespace, "-l", selector, "--overwrite", changed)
 
     def shell(
         self, namespace: str, script: str, timeout: float = 60, *, check: bool = False

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from tests.support import workloads
 from tests.support.kube import Kube
+from tests.support.wait import until
 
 CLIENTS = 4
 FILE = "/tmp/answers"
@@ -16,7 +17,7 @@ FILE = "/tmp/answers"
 
 @contextmanager
 def queries(kube: Kube, name: str, kind: str, server: str = "") -> Iterator[Counter[str]]:
-    """Ask until the block ends; then the counter has how often each answer came.
+    """Ask from before the block begins until it ends; then the counter has the answers.
 
     Each query is one packet, and is waited for 2 s: a client that asks again would hide a loss.
 
@@ -33,15 +34,17 @@ def queries(kube: Kube, name: str, kind: str, server: str = "") -> Iterator[Coun
         f"(while [ -e {FILE}.on ]; do {ask}; sleep 0.02; done >{FILE}.{client}) & "
         for client in range(CLIENTS)
     )
-    script = f"rm -f {FILE}.*; touch {FILE}.on; {loops} wait"
+    kube.shell(workloads.PLAIN, f"rm -f {FILE}.*", check=True)
+    script = f"touch {FILE}.on; {loops} wait"
     target = ["-n", workloads.PLAIN, "deploy/client", "-c", "client", "--", "sh", "-c", script]
     command = ["kubectl", "--kubeconfig", str(kube.kubeconfig), "--context", kube.context, "exec"]
     process = subprocess.Popen([*command, *target])
     try:
+        until(lambda: kube.shell(workloads.PLAIN, f"cat {FILE}.*"), bool, 60, "nobody asks")
         yield answers
     finally:
         kube.shell(workloads.PLAIN, f"rm -f {FILE}.on", check=True)
-        process.wait(30)
+        process.wait(60)
     answers.update(line.strip() for line in _read(kube).splitlines())
 
 
