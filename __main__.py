@@ -11,9 +11,9 @@ from components.link.global_services import GlobalServices
 from components.samples.bookinfo import Bookinfo
 from components.trust import rotation_guard
 from components.trust.root_ca import RootCa
-from stack import freeze, issued_cas, providers, remote_clusters, wiring
+from stack import configuration, freeze, issued_cas, providers, remote_clusters, wiring
 
-settings = issued_cas.load()
+settings = configuration.load()
 peers = remote_clusters.read(settings)
 
 freeze.leave_alone(settings.clusters)

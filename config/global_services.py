@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from components import names, protocols
 from components.protocols import Protocol
-from config.reader import Problems, Section
+from config.problems import Problems
+from config.reader import Section
 from config.settings import Cluster, Exposed
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -26,21 +27,18 @@ def parse_locality(section: Section) -> str:
 
 def parse_is_global(item: Section, protocol: Protocol) -> bool:
     """Read whether an exposed port is part of a global service."""
-    found = item.flag("global")
-    if found and not protocol.may_be_global:
+    is_global = item.flag("global")
+    if is_global and not protocol.may_be_global:
         what = f"is not possible for a service of protocol {protocol.name}"
         others = protocols.either([other for other in protocols.TABLE if other.may_be_global])
         item.bad("global", what, f"remove it; global services are {others}")
         return False
-    return found
+    return is_global
 
 
 def parse_weight(item: Section) -> int | None:
     """Read the share of a member of a global service; None: the nearest gets all."""
-    if not item.has("weight"):
-        item.take("weight")
-        return None
-    return item.integer("weight", 0, low=0, high=1000, noun="a share")
+    return item.integer("weight", None, low=0, high=1000, noun="a share")
 
 
 def check_global_services(clusters: Mapping[str, Cluster], problems: Problems) -> None:

@@ -24,7 +24,7 @@ def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
     if not protocol.is_http:
         for key in (key for key in keys if key in HTTP_ONLY):
             what = f"has no meaning for {protocol.name}"
-            section.bad(key, what, "remove it; maxConnections remains")
+            section.refuse(key, what, "remove it; maxConnections remains")
     policy = Policy(
         timeout=_duration(section, "timeout"),
         retries=_retries(section),
@@ -38,10 +38,9 @@ def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
 
 
 def _retries(section: Section) -> Retries | None:
-    if not section.has("retries"):
-        section.take("retries")
+    inner = section.optional_section("retries")
+    if inner is None:
         return None
-    inner = section.section("retries")
     retries = Retries(
         attempts=inner.integer("attempts", 2, low=0, high=10, noun="a number of retries"),
         per_try_timeout=_duration(inner, "perTryTimeout"),
@@ -57,10 +56,9 @@ def _retries(section: Section) -> Retries | None:
 
 
 def _outlier_ejection(section: Section) -> OutlierEjection | None:
-    if not section.has("outlierEjection"):
-        section.take("outlierEjection")
+    inner = section.optional_section("outlierEjection")
+    if inner is None:
         return None
-    inner = section.section("outlierEjection")
     ejection = OutlierEjection(
         consecutive_errors=inner.integer("consecutiveErrors", 5, low=1, high=1000, noun="a number"),
         interval=_duration(inner, "interval") or "10s",

@@ -11,11 +11,11 @@ from components.cluster.istio_cluster import IstioCluster
 from components.link.destroy_guard import Importers
 from components.link.remote_cluster import Peer, UnreadableError, of_outputs
 from components.specs.exposed_ports import ExposedService
-from config import stack_file
-from config.reader import Problems
+from config.problems import Problems
 from config.settings import Settings
 from stack import wiring
-from stack.other_stacks import ReferenceError, outputs_of
+from stack.configuration import shown_by_pulumi
+from stack.other_stacks import UnreadableStackError, outputs_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Peers:
     """Those that are not, to the reason."""
 
 
+@shown_by_pulumi()
 def read(settings: Settings) -> Peers:
     """Read the linked clusters of other stacks.
 
@@ -35,18 +36,18 @@ def read(settings: Settings) -> Peers:
     was linked by the last `up` and is not there any more is a mistake, since its link would go.
 
     Raises:
-        config.ConfigError: with every mistake found.
+        pulumi.RunError: with every mistake found.
     """
     linked = {name for link in settings.links for name in link}
-    found: dict[str, Peer] = {}
+    linked_peers: dict[str, Peer] = {}
     waiting: dict[str, str] = {}
-    problems = Problems()
+    problems = Problems(pulumi.get_project())
     for name, stack in sorted(settings.peers.items()):
         if name not in linked:
             continue
         try:
             peer = _read(name, stack)
-        except ReferenceError as error:
+        except UnreadableStackError as error:
             fix = "check the name, and that whoever runs this may read that stack"
             problems.add(f"peers.{name}.stack", f"{stack!r} cannot be read ({error})", fix)
         except UnreadableError as error:
@@ -54,15 +55,14 @@ def read(settings: Settings) -> Peers:
             problems.add(f"peers.{name}.stack", what, "run `pulumi up` there with this version")
         else:
             if isinstance(peer, Peer):
-                found[name] = peer
+                linked_peers[name] = peer
             else:
                 waiting[name] = peer
-    _check(settings, found, problems)
+    _check(settings, linked_peers, problems)
     if waiting:
         _wait(settings, waiting, problems)
-    if problems.messages:
-        raise stack_file.ConfigError(problems.messages)
-    return Peers(found, waiting)
+    problems.raise_if_any()
+    return Peers(found=linked_peers, waiting=waiting)
 
 
 def _read(name: str, stack: str) -> Peer | str:
@@ -89,18 +89,18 @@ def _wait(settings: Settings, waiting: Mapping[str, str], problems: Problems) ->
             problems.add(path, f"{reason}, and {name} is linked", fix)
             continue
         pulumi.log.warn(
-            f"{stack_file.PROJECT}:{path}: {reason}, so {name} is not linked yet; run `pulumi up` "
+            f"{problems.project}:{path}: {reason}, so {name} is not linked yet; run `pulumi up` "
             "for that stack, or mend the name; then run it here again"
         )
 
 
-def _check(settings: Settings, found: Mapping[str, Peer], problems: Problems) -> None:
+def _check(settings: Settings, linked: Mapping[str, Peer], problems: Problems) -> None:
     """Check what only a look at all clusters together can tell."""
     domains = {cluster.trust_domain: name for name, cluster in settings.clusters.items()}
     addresses = {
         item.address: name for name, its in settings.clusters.items() for item in its.exposes
     }
-    for name, peer in found.items():
+    for name, peer in linked.items():
         owner = domains.setdefault(peer.trust_domain, name)
         if owner != name:
             what = f"its trust domain {peer.trust_domain!r} is that of {owner}, too"
@@ -149,14 +149,14 @@ def finish(
     """
     if not settings.peers:
         return
-    told = {
+    state = {
         name: {"stack": settings.peers[name], "linked": name in peers.found}
         for name in sorted({*peers.found, *peers.waiting})
     }
-    pulumi.export("peers", told)
+    pulumi.export("peers", state)
     clusters = [*clusters]
-    made = pulumi.Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
+    everything = pulumi.Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
         lambda charts: [*clusters, *further, *(item for chart in charts for item in chart)]
     )
     imported = wiring.imported(settings, peers.found)
-    Importers("importers", imported, pulumi.ResourceOptions(depends_on=made))
+    Importers("importers", imported, pulumi.ResourceOptions(depends_on=everything))

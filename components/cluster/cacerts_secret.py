@@ -10,19 +10,11 @@ import pulumi
 from pulumi import Output
 
 from components.trust import certificates
+from components.trust.cacerts_files import FILES
 from components.trust.certificates import CaCerts
 from components.trust.rotation_guard import Trust
 
 _CERTIFICATES = ("ca_cert", "cert_chain", "root_cert")
-
-FILES = {
-    "ca_cert": "ca-cert.pem",
-    "ca_key": "ca-key.pem",
-    "cert_chain": "cert-chain.pem",
-    "root_cert": "root-cert.pem",
-    "ca_crl": "ca-crl.pem",
-}
-"""Keys of Istio's Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert)."""
 
 
 def checked(cluster: str, cacerts: CaCerts, warn_days: int) -> Output[dict[str, str]]:
@@ -41,7 +33,7 @@ def checked(cluster: str, cacerts: CaCerts, warn_days: int) -> Output[dict[str, 
 
     def check(values: dict[str, str]) -> dict[str, str]:
         now = datetime.now(UTC)
-        # The user's own files need a path length, see config_root_ca; cert-manager cannot set one.
+        # The user's own need a path length (config.own_certificates); cert-manager sets none.
         found = certificates.problems(values, now, path_length=False)
         if found:
             raise pulumi.RunError(f"the CA of cluster {cluster}:\n  - " + "\n  - ".join(found))

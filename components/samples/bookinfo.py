@@ -11,10 +11,8 @@ from pulumi import Output, ResourceOptions
 from components import names
 from components.cluster.istio_cluster import IstioCluster
 from components.objects import SKIP_AWAIT, custom_resource
+from components.samples.bookinfo_names import HTTP_PORT, NAMESPACE, PORT
 
-NAMESPACE = "bookinfo"
-PORT = 9080
-HTTP_PORT = 80
 PATHS = ("/productpage", "/static", "/login", "/logout", "/api/v1/products")
 
 

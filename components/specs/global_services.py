@@ -18,9 +18,9 @@ from typing import Any, TypedDict
 from pulumi import Input, Resource
 
 from components import names
+from components.addresses import is_ip
 from components.specs import traffic_policy
 from components.specs.exposed_ports import ExposedService, authority_match
-from components.specs.outbound import is_ip
 
 Spec = dict[str, Any]
 

@@ -6,24 +6,15 @@ does not depend on how many services the target exposes.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from components import names, protocols
+from components.addresses import is_ip
 from components.specs import streams, traffic_policy
 from components.specs.exposed_ports import ExposedService, authority_match, http_ports, label
 
 Spec = dict[str, Any]
-
-
-def is_ip(address: str) -> bool:
-    """Tell an IP address from a host name."""
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:

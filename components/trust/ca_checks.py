@@ -24,10 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from components.trust import cert_chains
-
-CA_CERT, CA_KEY, CERT_CHAIN = "ca-cert.pem", "ca-key.pem", "cert-chain.pem"
-ROOT_CERT, CA_CRL = "root-cert.pem", "ca-crl.pem"
-"""The files of Istio's Secret `cacerts`."""
+from components.trust.cacerts_files import CA_CERT, CA_CRL, CA_KEY, CERT_CHAIN, ROOT_CERT
 
 SKEW = timedelta(minutes=5)
 """What is issued just now begins later than the clock here says, if the issuer's clock is ahead.

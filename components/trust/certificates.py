@@ -8,15 +8,17 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pulumi import Input
 
 from components.trust import cert_chains
 from components.trust.ca_checks import Fault, faults, problems
 from components.trust.cert_chains import pem_certificates
+
+if TYPE_CHECKING:  # at run time it would bring all of Pulumi along
+    from pulumi import Input
 
 __all__ = [
     "CaCerts",

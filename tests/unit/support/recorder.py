@@ -378,6 +378,8 @@ def run_program(
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     preview: bool = False,
     stacks: Mapping[str, Any] | None = None,
+    project: str = PROJECT,
+    other: Mapping[str, str] | None = None,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
 
@@ -387,8 +389,11 @@ def run_program(
         secrets: name of a Secret on the root cluster to its files, where not the usual.
         preview: as `pulumi preview` of a stack that has never been up.
         stacks: other stacks to their outputs, or to why they cannot be read.
+        project: name of the project.
+        other: further keys of the stack file, with their namespaces.
     """
-    written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
+    written = project_defaults() | {f"{project}:{key}": value for key, value in config.items()}
+    written |= other or {}
     pulumi.runtime.set_all_config(
         {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
     )
@@ -400,7 +405,7 @@ def run_program(
     try:
         pulumi.runtime.set_mocks(
             answers,
-            PROJECT,
+            project,
             "test",
             preview=preview,
             monitor=monitor,
