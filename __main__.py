@@ -9,8 +9,8 @@ from components.dns.remote_dns import RemoteDns
 from components.link.cluster_link import ClusterLink
 from components.link.global_services import GlobalServices
 from components.samples.bookinfo import Bookinfo
-from components.trust import rotation_guard
 from components.trust.root_ca import RootCa
+from components.trust.rotation_guard import TrustPhase
 from stack import configuration, freeze, issued_cas, providers, remote_clusters, wiring
 
 settings = configuration.load()
@@ -23,9 +23,8 @@ if settings.root_ca:
     further.append(root_ca := RootCa("root-ca", wiring.root_ca(settings), provider))
     cacerts, listed = root_ca.cacerts, root_ca.listed
     issued_cas.export(settings.root_ca, cacerts)
-guard = rotation_guard.guard(
-    "trust-phase", wiring.trust_phase(settings, cacerts, peers.found, listed)
-)
+args = wiring.trust_phase(settings, cacerts, peers.found, listed)
+guard = TrustPhase("trust-phase", args) if args.wanted else None
 
 clusters = {}
 for name, cluster in settings.clusters.items():

@@ -1,4 +1,7 @@
-"""Read objects and write ConfigMaps with kubectl: the kubeconfig's own way to log in."""
+"""What is asked of clusters with kubectl: the kubeconfig's own way to log in.
+
+Each thing that is asked is a method of `Kubectl`; nobody else knows of kubectl's arguments.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
+
+from components.errors import ComponentError
 
 TIMEOUT_SECONDS = 60
 
@@ -26,7 +31,7 @@ class Access(TypedDict):
     """The cluster's context in it."""
 
 
-class KubectlError(Exception):
+class KubectlError(ComponentError):
     """kubectl is missing, or failed; the message holds what it said."""
 
 
@@ -48,11 +53,11 @@ class Kubectl:
     """The longest that one command may take."""
 
     @classmethod
-    def of(cls, props: Mapping[str, Any], *, seconds: int = TIMEOUT_SECONDS) -> Kubectl:
+    def from_props(cls, props: Mapping[str, Any], *, seconds: int = TIMEOUT_SECONDS) -> Kubectl:
         """Return kubectl for the `Access` among a dynamic resource's properties."""
         return cls(props.get("kubeconfig"), props["context"], seconds)
 
-    def run(self, *args: str, stdin: str | None = None) -> str:
+    def _run(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it prints.
 
         Raises:
@@ -91,33 +96,65 @@ class Kubectl:
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return an object, None when there is none."""
-        found = self.run("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
-        return json.loads(found) if found else None
+        text = self._run("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text else None
 
-    def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return a ConfigMap, None when there is none."""
-        return self.get("configmap", namespace, name)
+    def get_raw(self, path: str) -> str:
+        """Return what the API server answers at a path."""
+        return self._run("get", "--raw", path)
 
-    def put_config_map(self, config_map: dict[str, Any]) -> None:
-        """Create a ConfigMap, or replace the one that was read if nobody else has since."""
-        exists = "resourceVersion" in config_map["metadata"]
-        verb = "replace" if exists else "create"
-        self.run(
-            verb, "-f", "-", "--field-manager=istio-multicluster", stdin=json.dumps(config_map)
-        )
+    def list_everywhere(self, kind: str, selector: str) -> list[dict[str, Any]]:
+        """Return the objects with some label in all namespaces."""
+        text = self._run("get", kind, "-A", "-l", selector, "-o", "json")
+        return list(json.loads(text)["items"])
 
-    def delete_config_map(self, namespace: str, name: str) -> None:
-        """Delete a ConfigMap if it is there."""
-        self.run("delete", "configmap", name, "-n", namespace, "--ignore-not-found")
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Create an object."""
+        self._write("create", manifest)
 
-    def delete_config_maps(self, name: str) -> None:
-        """Delete the ConfigMaps of one name in all namespaces."""
-        self.run("delete", "configmap", "-A", "--field-selector", f"metadata.name={name}")
+    def replace(self, manifest: Mapping[str, Any]) -> None:
+        """Replace the object that was read, if nobody else has since."""
+        self._write("replace", manifest)
+
+    def put(self, manifest: Mapping[str, Any]) -> None:
+        """Replace the object if it was read, else create it."""
+        if "resourceVersion" in manifest["metadata"]:
+            self.replace(manifest)
+        else:
+            self.create(manifest)
+
+    def _write(self, verb: str, manifest: Mapping[str, Any]) -> None:
+        # kubectl's own name in managedFields would tell nobody whose edit it is.
+        text = json.dumps(manifest)
+        self._run(verb, "-f", "-", "--field-manager=istio-multicluster", stdin=text)
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object if it is there, and wait until it is gone."""
+        self._run("delete", kind, name, "-n", namespace, "--ignore-not-found")
+
+    def delete_everywhere(self, kind: str, name: str) -> None:
+        """Delete the objects of one name in all namespaces."""
+        self._run("delete", kind, "-A", "--field-selector", f"metadata.name={name}")
+
+    def logs(self, owner: str, namespace: str, *, last: int | None = None) -> str:
+        """Return what a pod has printed.
+
+        Args:
+            owner: `KIND/NAME` of what the pod belongs to.
+            namespace: where it is.
+            last: that many lines at the end only.
+        """
+        lines = [] if last is None else [f"--tail={last}"]
+        return self._run("logs", owner, "-n", namespace, *lines)
+
+    def execute(self, namespace: str, pod: str, container: str, *command: str) -> str:
+        """Run a command in a container, and return what it prints."""
+        return self._run("exec", "-n", namespace, pod, "-c", container, "--", *command)
 
     def reachable(self) -> bool:
         """Tell whether the API server answers."""
         try:
-            self.run("get", "--raw", "/version")
+            self.get_raw("/version")
         except KubectlError:
             return False
         return True

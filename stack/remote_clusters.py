@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.cluster.istio_cluster import IstioCluster
-from components.link.destroy_guard import Importers
+from components.link.destroy_guard import Importers, ImportersArgs
 from components.link.remote_cluster import Peer, UnreadableError, of_outputs
 from components.specs.exposed_ports import ExposedService
 from config.problems import Problems
@@ -158,5 +158,5 @@ def finish(
     everything = pulumi.Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
         lambda charts: [*clusters, *further, *(item for chart in charts for item in chart)]
     )
-    imported = wiring.imported(settings, peers.found)
-    Importers("importers", imported, pulumi.ResourceOptions(depends_on=everything))
+    args = ImportersArgs(wiring.imported(settings, peers.found))
+    Importers("importers", args, pulumi.ResourceOptions(depends_on=everything))

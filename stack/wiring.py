@@ -22,6 +22,7 @@ from components.samples.bookinfo import BookinfoArgs
 from components.specs.global_services import Member, of
 from components.trust import certificates
 from components.trust.certificates import CaCerts
+from components.trust.removal_rules import RemoteTrust
 from components.trust.root_ca import RootCaArgs
 from components.trust.rotation_guard import TrustPhaseArgs
 from config.settings import Bookinfo, Settings
@@ -81,29 +82,28 @@ def trust_phase(
         listed: fingerprints of the CAs that `RootCa` makes a revocation list of.
     """
     uses = {name: revocation(settings, name) is not None for name in settings.clusters}
-    args: TrustPhaseArgs = {
-        "wanted": {
+    remote_trust: Mapping[str, RemoteTrust] = {
+        name: {"roots": peer.roots, "signer": peer.signer} for name, peer in peers.items()
+    }
+    return TrustPhaseArgs(
+        wanted={
             name: cacerts_secret.trust(ca, revocation=uses[name])
             for name, ca in cas.items()
             if ca and name in uses
         },
-        "peers": {
+        peers={
             name: [peer for peer in cluster.peers if peer in settings.clusters]
             for name, cluster in settings.clusters.items()
         },
-        "access": {
+        access={
             name: access(settings, cluster.context) for name, cluster in settings.clusters.items()
         },
-    }
-    # Not there without a use: what has not changed is not updated.
-    if listed is not None:
-        args["listed"] = listed
-    if settings.removed:
-        args["removed"] = settings.removed
-    if settings.peers:
-        trust = {name: {"roots": p.roots, "signer": p.signer} for name, p in peers.items()}
-        args["abroad"] = {"links": imported(settings, peers), "trust": trust}
-    return args
+        listed=listed,
+        abroad={"links": imported(settings, peers), "trust": remote_trust}
+        if settings.peers
+        else None,
+        removed=settings.removed,
+    )
 
 
 def imported(settings: Settings, peers: Mapping[str, Peer]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from pulumi import Output
 from components.trust import certificates
 from components.trust.cacerts_files import FILES
 from components.trust.certificates import CaCerts
-from components.trust.rotation_guard import Trust
+from components.trust.rotation_rules import Trust
 
 _CERTIFICATES = ("ca_cert", "cert_chain", "root_cert")
 

@@ -7,23 +7,22 @@ docs/adr/0013-previews-look-at-load-balancers.md.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import TypedDict
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import DiffResult, Resource
 
 from components import names
+from components.dynamic import Kind
+from components.handler import Handler, Props
 from components.kubectl import UNREACHABLE, Access, Kubectl, KubectlError, MissingError
 
 SERVICE = f"{names.GATEWAY_NAMESPACE}/{names.INGRESS}"
 
 LOOK_SECONDS = 10
 """The longest that a preview waits for one cluster to show its Service."""
-
-INTERVAL_SECONDS = 2
 
 
 class Ingress(TypedDict):
@@ -41,26 +40,85 @@ class Ingress(TypedDict):
     """The longest wait for the load balancer to get an address."""
 
 
-class IngressAddressesProvider(ResourceProvider):
-    """Waits and looks. State is pickled by reference: do not rename or move it."""
+class IngressAddressesHandler(Handler):
+    """Waits and looks."""
 
-    serialize_as_secret_always = False
+    id = SERVICE
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare with what the load balancer has now; the links follow when that has changed.
 
         Nothing else counts: a kubeconfig with another path has the same cluster in it.
         """
         away = news.get(UNREACHABLE)
-        return DiffResult(changes=not away and _moved(news, olds.get("addresses") or []))
+        return DiffResult(changes=not away and self._moved(news, olds.get("addresses") or []))
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait for addresses."""
-        return CreateResult(id_=SERVICE, outs={**props, "addresses": _wait(props)})
+    def outputs(self, props: Props, _olds: Props) -> Props:
+        """Wait for addresses, and take those that are there now."""
+        return {**props, "addresses": self._wait(props)}
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Take the addresses that are there now."""
-        return UpdateResult({**news, "addresses": _wait(news)})
+    def _moved(self, props: Props, known: list[str]) -> bool:
+        """Tell whether there are other addresses now; no cluster that is silent ends a preview."""
+        where = f"Service {SERVICE} of cluster {props['cluster']}"
+        try:
+            current = _addresses(Kubectl.from_props(props, seconds=LOOK_SECONDS))
+        except KubectlError as error:
+            self.say(
+                f"warning: cannot see which addresses {where} has; the known ones stay: {error}"
+            )
+            return False
+        if not current:
+            self.say(f"warning: {where} has no load balancer address any more; the known ones stay")
+            return False
+        # Some load balancers list the same addresses in another order each time.
+        if sorted(current) == sorted(known):
+            return False
+        self.say(
+            f"{where} now has {', '.join(current)}, and had {', '.join(known)}: the links follow"
+        )
+        return True
+
+    def _wait(self, props: Props) -> list[str]:
+        kubectl, cluster = Kubectl.from_props(props), props["cluster"]
+        seconds = int(props["waitSeconds"])  # Pulumi's numbers are floats
+        failure = ""
+
+        def look() -> list[str] | None:
+            nonlocal failure
+            try:
+                addresses = _addresses(kubectl)
+            except MissingError:
+                raise
+            except KubectlError as error:
+                failure = f" (asked last: {error})"
+                return None
+            failure = ""
+            return addresses or None
+
+        addresses = self.poll(look, seconds, f"Service {SERVICE} of cluster {cluster}")
+        if addresses is not None:
+            return addresses
+        raise KubectlError(
+            f"cluster {cluster}: Service {SERVICE} has no load balancer address after {seconds} s, "
+            f"so no cluster can be linked to it{failure}. Its events say why: `kubectl --context "
+            f"{kubectl.context} -n {names.GATEWAY_NAMESPACE} describe service {names.INGRESS}`. If "
+            f"it only takes longer, run `up` again or raise clusters.{cluster}.ingress.waitSeconds;"
+            f" if there is no load balancer give clusters.{cluster}.ingress.addresses"
+        )
+
+
+@dataclass(frozen=True)
+class IngressAddressesArgs:
+    """Arguments of `IngressAddresses`."""
+
+    cluster: str
+    """The cluster's name, for messages."""
+    service: pulumi.Input[str]
+    """Id of the Service, which has to be there first."""
+    wait_seconds: int
+    """The longest wait."""
+    access: Access
+    """How kubectl reaches the cluster."""
 
 
 class IngressAddresses(Resource, module="istio-multicluster", name="IngressAddresses"):
@@ -73,88 +131,26 @@ class IngressAddresses(Resource, module="istio-multicluster", name="IngressAddre
     """IP addresses and host names, at least one."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        cluster: str,
-        service: pulumi.Input[str],
-        wait_seconds: int,
-        access: Access,
-        opts: pulumi.ResourceOptions,
+        self, name: str, args: IngressAddressesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register them.
 
         Args:
             name: Pulumi name.
-            cluster: the cluster's name, for messages.
-            service: id of the Service, which has to be there first.
-            wait_seconds: the longest wait.
-            access: how kubectl reaches the cluster.
+            args: where they come from.
             opts: parent.
         """
         props = {
-            "cluster": cluster,
-            "service": service,
-            "waitSeconds": wait_seconds,
-            **access,
+            "cluster": args.cluster,
+            "service": args.service,
+            "waitSeconds": args.wait_seconds,
+            **args.access,
             "addresses": None,
         }
-        super().__init__(IngressAddressesProvider(), name, props, opts)
+        super().__init__(Kind("IngressAddresses"), name, props, opts)
 
 
-def _found(kubectl: Kubectl) -> list[str]:
+def _addresses(kubectl: Kubectl) -> list[str]:
     service = kubectl.get("service", names.GATEWAY_NAMESPACE, names.INGRESS) or {}
     entries = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     return [entry.get("ip") or entry["hostname"] for entry in entries]
-
-
-def _moved(props: dict[str, Any], known: list[str]) -> bool:
-    """Tell whether there are other addresses now; nobody that does not answer ends a preview."""
-    where = f"Service {SERVICE} of cluster {props['cluster']}"
-    try:
-        found = _found(Kubectl.of(props, seconds=LOOK_SECONDS))
-    except KubectlError as error:
-        _say(f"warning: cannot see which addresses {where} has; the known ones stay: {error}")
-        return False
-    if not found:
-        _say(f"warning: {where} has no load balancer address any more; the known ones stay")
-        return False
-    # Some load balancers list the same addresses in another order each time.
-    if sorted(found) == sorted(known):
-        return False
-    _say(f"{where} now has {', '.join(found)}, and had {', '.join(known)}: the links follow")
-    return True
-
-
-def _wait(props: dict[str, Any]) -> list[str]:
-    kubectl, cluster = Kubectl.of(props), props["cluster"]
-    seconds = int(props["waitSeconds"])  # Pulumi's numbers are floats
-    end = time.monotonic() + seconds
-    said, error = False, ""
-    while True:
-        try:
-            if found := _found(kubectl):
-                return found
-            error = ""
-        except MissingError:
-            raise
-        except KubectlError as failure:
-            error = f" (asked last: {failure})"
-        if time.monotonic() >= end:
-            break
-        if not said:
-            _say(f"waiting up to {seconds} s for Service {SERVICE} of cluster {cluster}")
-            said = True
-        time.sleep(min(INTERVAL_SECONDS, max(0.0, end - time.monotonic())))
-    raise KubectlError(
-        f"cluster {cluster}: Service {SERVICE} has no load balancer address after {seconds} s, so "
-        f"no cluster can be linked to it{error}. Its events say why: `kubectl --context "
-        f"{kubectl.context} -n {names.GATEWAY_NAMESPACE} describe service {names.INGRESS}`. If it "
-        f"only takes longer, run `up` again or raise clusters.{cluster}.ingress.waitSeconds; if "
-        f"there is no load balancer give clusters.{cluster}.ingress.addresses"
-    )
-
-
-def _say(message: str) -> None:
-    """Tell the user; Pulumi shows what a provider writes to stderr."""
-    print(message, file=sys.stderr, flush=True)

@@ -12,14 +12,14 @@ from pulumi import Input, Output, ResourceOptions
 from components import helm, names
 from components.cluster import cacerts_secret, istio_values
 from components.cluster.gateway_chart import GatewayChart
-from components.cluster.ingress_addresses import Ingress, IngressAddresses
-from components.cluster.istiod_leftovers import IstiodLeftovers
+from components.cluster.ingress_addresses import Ingress, IngressAddresses, IngressAddressesArgs
+from components.cluster.istiod_leftovers import IstiodLeftovers, IstiodLeftoversArgs
 from components.kubectl import Access
 from components.objects import SKIP_AWAIT, custom_resource
 from components.specs import inbound, streams
 from components.specs.exposed_ports import ExposedService, described, stream_ports, title
 from components.trust.certificates import CaCerts
-from components.trust.crl_rollout import Revocation
+from components.trust.crl_rollout import Revocation, RevocationArgs
 
 
 class IstioInstall(TypedDict):
@@ -219,9 +219,8 @@ class IstioCluster(pulumi.ComponentResource):
             return []
         wait = Revocation(
             f"{self.cluster_name}-revocation",
-            crl=cacerts_secret.revocation_lists(cacerts),
-            access=self._args["access"],
-            opts=ResourceOptions(
+            RevocationArgs(cacerts_secret.revocation_lists(cacerts), self._args["access"]),
+            ResourceOptions(
                 parent=self, depends_on=[*secret, self.control_plane, self.gateway_namespace]
             ),
         )
@@ -245,7 +244,7 @@ class IstioCluster(pulumi.ComponentResource):
         )
         leftovers = IstiodLeftovers(
             f"{self.cluster_name}-istiod-leftovers",
-            args["access"],
+            IstiodLeftoversArgs(args["access"]),
             ResourceOptions(parent=self, depends_on=[self.system_namespace]),
         )
         return self._release("istiod", values, "istiod", [base, leftovers, *cacerts])
@@ -301,11 +300,10 @@ class IstioCluster(pulumi.ComponentResource):
             return Output.from_input(list(args["addresses"]))
         return IngressAddresses(
             f"{self.cluster_name}-ingress-addresses",
-            cluster=self.cluster_name,
-            service=ingress.service_id,
-            wait_seconds=args["wait_seconds"],
-            access=self._args["access"],
-            opts=ResourceOptions(parent=self),
+            IngressAddressesArgs(
+                self.cluster_name, ingress.service_id, args["wait_seconds"], self._args["access"]
+            ),
+            ResourceOptions(parent=self),
         ).addresses
 
     def _strict_mtls(self) -> None:

@@ -7,22 +7,16 @@ resource reads, edits and writes instead, see docs/adr/0003-cluster-dns-edit.md.
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import (
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import DiffResult, ReadResult, Resource
 
 from components.dns.corefile import stub_domains
 from components.dns.platforms import COREFILE_MAP, LAYOUTS, NAMESPACE, STUBS, RefusedError
+from components.dynamic import Kind
+from components.handler import Handler, Props, retry
 from components.kubectl import (
     UNREACHABLE,
     Access,
@@ -46,43 +40,40 @@ LOOK_SECONDS = 10
 """The longest that a preview waits for one cluster to show its ConfigMap."""
 
 
-class ClusterDnsProvider(ResourceProvider):
-    """Creates, repairs and takes back the edit. State is pickled by reference: do not move it."""
+class ClusterDnsHandler(Handler):
+    """Creates, repairs and takes back the edit."""
 
-    serialize_as_secret_always = False
+    compared = ("address", "context", "kubeconfig")
 
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Accept all inputs: `config.py` has checked them."""
-        return CheckResult(news, [])
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         """Compare with what is in place; another mode edits another ConfigMap, so it replaces.
 
         The platform may have put its own ConfigMap back, so the cluster itself is looked at.
         """
-        changed = [
-            key for key in ("address", "context", "kubeconfig") if olds.get(key) != news.get(key)
-        ]
+        changed = super().diff(id_, olds, news).changes
         replaced = ["mode"] if olds.get("mode") != news.get("mode") else []
         return DiffResult(
-            changes=bool(changed or replaced) or (not news.get(UNREACHABLE) and _lost(news)),
+            changes=bool(changed or replaced) or (not news.get(UNREACHABLE) and self._lost(news)),
             replaces=replaced,
             delete_before_replace=True,
         )
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make the edit."""
-        return CreateResult(
-            id_=f"{NAMESPACE}/{LAYOUTS[props['mode']].config_map}", outs=_put(props)
-        )
+    def id_of(self, props: Props) -> str:
+        """Return which ConfigMap is edited."""
+        return _name(props)
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Make the edit anew; destroy restores what was there without it, by whomever it is."""
-        return UpdateResult(_put(news, olds))
+    def outputs(self, props: Props, olds: Props) -> Props:
+        """Make the edit; return the properties with the text before it and after it.
 
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        An update makes it anew: destroy restores what was there without it, by whomever it is.
+        """
+        kubectl = Kubectl.from_props(props)
+        before, after = retry(lambda: _edit(kubectl, props, olds), ConflictError, ATTEMPTS)
+        return {**props, "before": before, "after": after}
+
+    def read(self, id_: str, props: Props) -> ReadResult:
         """Look whether the edit is still there; if not, the next `up` makes it again."""
-        kubectl = Kubectl.of(props)
+        kubectl = Kubectl.from_props(props)
         try:
             intact = _intact(kubectl, props)
         except KubectlError as error:
@@ -91,11 +82,35 @@ class ClusterDnsProvider(ResourceProvider):
             intact = True
         return ReadResult(id_, props if intact else {**props, "address": ""})
 
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
+    def delete(self, _id: str, props: Props) -> None:
         """Take the edit back; anything else that was written into the ConfigMap since stays."""
-        kubectl = Kubectl.of(props)
+        kubectl = Kubectl.from_props(props)
         with forgive_unreachable(kubectl):
-            _retry(lambda: _restore(kubectl, props))
+            retry(lambda: _restore(kubectl, props), ConflictError, ATTEMPTS)
+
+    def _lost(self, props: Props) -> bool:
+        """Tell whether the edit is gone; a cluster that does not answer must not end a preview."""
+        where = f"{_name(props)} in context {props['context']!r}"
+        try:
+            lost = not _intact(Kubectl.from_props(props, seconds=LOOK_SECONDS), props)
+        except KubectlError as error:
+            self.say(f"warning: cannot see whether ConfigMap {where} still has its edit: {error}")
+            return False
+        if lost:
+            self.say(f"ConfigMap {where} has lost its edit; `pulumi up` makes it anew")
+        return lost
+
+
+@dataclass(frozen=True)
+class ClusterDnsArgs:
+    """Arguments of `ClusterDns`."""
+
+    mode: str
+    """A key of `LAYOUTS`."""
+    address: pulumi.Input[str]
+    """Cluster IP of our CoreDNS."""
+    access: Access
+    """How kubectl reaches the cluster."""
 
 
 class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
@@ -105,69 +120,46 @@ class ClusterDns(Resource, module="istio-multicluster", name="ClusterDns"):
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        mode: str,
-        address: pulumi.Input[str],
-        access: Access,
-        opts: pulumi.ResourceOptions,
+        self, name: str, args: ClusterDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register the edit.
 
         Args:
             name: Pulumi name.
-            mode: a key of `LAYOUTS`.
-            address: cluster IP of our CoreDNS.
-            access: how kubectl reaches the cluster.
+            args: what is edited.
             opts: parent and dependencies.
         """
-        props = {"mode": mode, "address": address, **access, "before": None, "after": None}
-        super().__init__(ClusterDnsProvider(), name, props, opts)
+        props = {
+            "mode": args.mode,
+            "address": args.address,
+            **args.access,
+            "before": None,
+            "after": None,
+        }
+        super().__init__(Kind("ClusterDns"), name, props, opts)
 
 
-def _intact(kubectl: Kubectl, props: dict[str, Any]) -> bool:
+def _name(props: Props) -> str:
+    return f"{NAMESPACE}/{LAYOUTS[props['mode']].config_map}"
+
+
+def _intact(kubectl: Kubectl, props: Props) -> bool:
     """Tell whether the edit is there."""
     layout = LAYOUTS[props["mode"]]
-    text = _data(kubectl.get_config_map(NAMESPACE, layout.config_map)).get(layout.key)
+    text = _data(kubectl.get("configmap", NAMESPACE, layout.config_map)).get(layout.key)
     try:
         return text is not None and layout.with_ours(text, props["address"]) == text
     except ValueError:
         return False  # it is not even JSON: the update says so
 
 
-def _lost(props: dict[str, Any]) -> bool:
-    """Tell whether the edit is gone; a cluster that does not answer must not end a preview."""
-    where = f"{NAMESPACE}/{LAYOUTS[props['mode']].config_map} in context {props['context']!r}"
-    try:
-        lost = not _intact(Kubectl.of(props, seconds=LOOK_SECONDS), props)
-    except KubectlError as error:
-        _say(f"warning: cannot see whether ConfigMap {where} still has its edit: {error}")
-        return False
-    if lost:
-        _say(f"ConfigMap {where} has lost its edit; `pulumi up` makes it anew")
-    return lost
-
-
-def _say(message: str) -> None:
-    """Tell the user; Pulumi shows what a provider writes to stderr."""
-    print(message, file=sys.stderr, flush=True)
-
-
 def _data(config_map: dict[str, Any] | None) -> dict[str, str]:
     return (config_map or {}).get("data") or {}
 
 
-def _put(props: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make the edit; return the properties with the text before it and after it."""
-    kubectl = Kubectl.of(props)
-    before, after = _retry(lambda: _edit(kubectl, props, olds or {}))
-    return {**props, "before": before, "after": after}
-
-
-def _edit(kubectl: Kubectl, props: dict[str, Any], olds: dict[str, Any]) -> tuple[str | None, str]:
+def _edit(kubectl: Kubectl, props: Props, olds: Props) -> tuple[str | None, str]:
     layout = LAYOUTS[props["mode"]]
-    config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
+    config_map = kubectl.get("configmap", NAMESPACE, layout.config_map)
     data = _data(config_map)
     _check(kubectl, props, olds, data, absent=config_map is None)
     if config_map is None:
@@ -182,14 +174,14 @@ def _edit(kubectl: Kubectl, props: dict[str, Any], olds: dict[str, Any]) -> tupl
     after = layout.with_ours(text or "", props["address"])
     if after != text:
         config_map["data"] = {**data, layout.key: after}
-        kubectl.put_config_map(config_map)
+        kubectl.put(config_map)
     return before, after
 
 
 def _check(
     kubectl: Kubectl,
-    props: dict[str, Any],
-    olds: dict[str, Any],
+    props: Props,
+    olds: Props,
     data: dict[str, str],
     *,
     absent: bool,
@@ -198,8 +190,8 @@ def _check(
     layout, context = LAYOUTS[props["mode"]], f"context {props['context']!r}"
     main = data
     if layout.needs_main:
-        found = kubectl.get_config_map(NAMESPACE, COREFILE_MAP)
-        absent, main = found is None, _data(found)
+        corefile_map = kubectl.get("configmap", NAMESPACE, COREFILE_MAP)
+        absent, main = corefile_map is None, _data(corefile_map)
     if absent and (layout.needs_main or layout.config_map == COREFILE_MAP):
         raise KubectlError(
             f"there is no ConfigMap {NAMESPACE}/{COREFILE_MAP} in {context}: set `dns` of this "
@@ -213,9 +205,9 @@ def _check(
         raise RefusedError(f"{context}: {error}") from None
 
 
-def _restore(kubectl: Kubectl, props: dict[str, Any]) -> None:
+def _restore(kubectl: Kubectl, props: Props) -> None:
     layout, before = LAYOUTS[props["mode"]], props.get("before")
-    config_map = kubectl.get_config_map(NAMESPACE, layout.config_map)
+    config_map = kubectl.get("configmap", NAMESPACE, layout.config_map)
     data = _data(config_map)
     text = data.pop(layout.key, None)
     if config_map is None or text is None:
@@ -227,16 +219,7 @@ def _restore(kubectl: Kubectl, props: dict[str, Any]) -> None:
         data[layout.key] = restored
     ours = (config_map["metadata"].get("labels") or {}).items() >= OURS.items()
     if ours and not data:
-        kubectl.delete_config_map(NAMESPACE, layout.config_map)
+        kubectl.delete("configmap", NAMESPACE, layout.config_map)
         return
     config_map["data"] = data
-    kubectl.put_config_map(config_map)
-
-
-def _retry(work: Any) -> Any:
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return work()
-        except ConflictError:
-            continue
-    return work()
+    kubectl.put(config_map)

@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from components.errors import ComponentError
+
 DNS_PORT = "53"
 
 # A word in quotes, where only quotes can be escaped; a comment; or what stands between blanks.
 _TOKEN = re.compile(r'"(?P<quoted>(?:\\.|[^"\\])*)"?|(?P<word>[^\s#]+)|#[^\n]*', re.DOTALL)
 
 
-class CorefileError(ValueError):
+class CorefileError(ComponentError, ValueError):
     """CoreDNS would not take this text."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from components import names
 from components.dns import corefile
 from components.dns.corefile_reader import CorefileError, read
+from components.errors import ComponentError
 
 NAMESPACE = "kube-system"
 
@@ -24,7 +25,7 @@ CUSTOM_SERVERS = "custom/*.server"
 """What a Corefile imports where ConfigMap `coredns-custom` is read: AKS, k3s (`/etc/coredns/…`)."""
 
 
-class RefusedError(Exception):
+class RefusedError(ComponentError):
     """The edit is not made, because the DNS server would not take it; the message says why."""
 
 

@@ -12,7 +12,7 @@ from pulumi import ResourceOptions
 
 from components import names
 from components.dns import corefile
-from components.dns.cluster_dns import ClusterDns
+from components.dns.cluster_dns import ClusterDns, ClusterDnsArgs
 from components.dns.platforms import LAYOUTS
 from components.kubectl import Access
 from components.objects import SKIP_AWAIT
@@ -96,11 +96,9 @@ class RemoteDns(pulumi.ComponentResource):
         if args["mode"] in LAYOUTS:
             ClusterDns(
                 f"{name}-cluster-dns",
-                mode=args["mode"],
-                address=service.spec.cluster_ip,
-                access=args["access"],
+                ClusterDnsArgs(args["mode"], service.spec.cluster_ip, args["access"]),
                 # Only once ours answers, or names of linked zones would time out.
-                opts=ResourceOptions(parent=self, depends_on=[deployment]),
+                ResourceOptions(parent=self, depends_on=[deployment]),
             )
         self.register_outputs({})
 

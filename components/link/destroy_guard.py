@@ -10,57 +10,42 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
-from pulumi.dynamic import (
-    ConfigureRequest,
-    CreateResult,
-    DiffResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import ConfigureRequest, Resource
 
+from components.dynamic import Kind
+from components.errors import ComponentError
+from components.handler import Handler, Props
 from components.trust import removal_rules
 
 VARIABLE = "ISTIO_MULTICLUSTER_REMOVED"
 """Environment variable with the names, separated by commas, of clusters that may be destroyed."""
 
 
-class ImportedError(Exception):
+class InUseError(ComponentError):
     """A cluster that others import from would be destroyed."""
 
 
-class ImportersProvider(ResourceProvider):
-    """Refuses to be deleted. Pickled into the state by reference: do not rename or move."""
+class ImportersHandler(Handler):
+    """Refuses to be deleted."""
 
-    serialize_as_secret_always = False
+    id = "importers"
+    compared = ("imported",)
     peers: Sequence[str] = ()
 
-    def configure(self, req: ConfigureRequest) -> None:
+    def configure(self, request: ConfigureRequest) -> None:
         """Read which peers are configured: in an `up` by now, in `destroy` by the last `up`."""
-        self.peers = sorted(json.loads(req.config.get("peers") or "{}"))
+        self.peers = sorted(json.loads(request.config.get("peers") or "{}"))
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Compare who imports."""
-        return DiffResult(changes=olds.get("imported") != news.get("imported"))
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remember who imports."""
-        return CreateResult(id_="importers", outs=props)
-
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Remember who imports."""
-        return UpdateResult(news)
-
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
+    def delete(self, _id: str, props: Props) -> None:
         """Refuse while one that imports is still configured and what it imports from is not named.
 
         Named it is in the environment: `destroy` has the stack file as the last `up` has seen it.
 
         Raises:
-            ImportedError: with the names of both.
+            InUseError: with the names of both.
         """
         named = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")}
         kept = {
@@ -74,26 +59,31 @@ class ImportersProvider(ResourceProvider):
             for cluster, callers in kept.items()
         ]
         if reasons:
-            raise ImportedError(
+            raise InUseError(
                 "; ".join(reasons) + "; nothing has been deleted yet. To destroy it nevertheless, "
                 f"name it: `{VARIABLE}={','.join(kept)} pulumi destroy`"
             )
+
+
+@dataclass(frozen=True)
+class ImportersArgs:
+    """Arguments of `Importers`."""
+
+    imported: Mapping[str, Sequence[str]]
+    """Each cluster to the clusters of other stacks that import from it."""
 
 
 class Importers(Resource, module="istio-multicluster", name="Importers"):
     """Who imports from the clusters of this stack. Depends on all that a refusal has to save."""
 
     def __init__(
-        self,
-        name: str,
-        imported: Mapping[str, Sequence[str]],
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, args: ImportersArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register the guard.
 
         Args:
             name: Pulumi name.
-            imported: each cluster to the clusters of other stacks that import from it.
+            args: who imports.
             opts: what is deleted after this.
         """
-        super().__init__(ImportersProvider(), name, {"imported": imported}, opts)
+        super().__init__(Kind("Importers"), name, {"imported": args.imported}, opts)

@@ -9,6 +9,7 @@ from typing import Any
 from pulumi import Output, Resource
 
 from components import names
+from components.errors import ComponentError
 from components.specs.exposed_ports import ExposedService
 from components.specs.traffic_policy import Policy
 
@@ -16,7 +17,7 @@ NEEDED = {"service", "namespace", "port", "protocol", "address", "allow"}
 """What every exposed port has."""
 
 
-class UnreadableError(ValueError):
+class UnreadableError(ComponentError, ValueError):
     """A stack's outputs are not what this program exports; the message says what is missing."""
 
 

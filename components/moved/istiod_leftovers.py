@@ -1,3 +1,9 @@
-"""Where states of version 0.1 look for it."""
+"""Where the state of a stack may still look for it, see `components/__init__.py`."""
 
-from components.cluster.istiod_leftovers import IstiodLeftoversProvider as IstiodLeftoversProvider
+from components.dynamic import Kind
+
+
+class IstiodLeftoversProvider(Kind):
+    """Its pickle in the state has nothing but the path of this class."""
+
+    name = "IstiodLeftovers"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import Resource
 
 from components import names
+from components.dynamic import Kind
+from components.handler import Handler, Props
 from components.kubectl import Access, Kubectl, KubectlError
 from components.trust.cacerts_files import CA_CRL
 
@@ -16,24 +17,42 @@ WAIT_SECONDS = 240
 """kubelet brings the Secret into istiod within about 90 s; istiod then writes the ConfigMaps."""
 
 
-class RevocationProvider(ResourceProvider):
-    """Waits. Pulumi pickles it into the state by reference: do not rename or move it."""
+class RevocationHandler(Handler):
+    """Waits, and anew for another list."""
 
-    serialize_as_secret_always = False
+    id = "revocation"
+    compared = ("crl",)
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Wait anew for another list."""
-        return DiffResult(changes=olds.get("crl") != news.get("crl"))
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
+    def outputs(self, props: Props, _olds: Props) -> Props:
         """Wait for the list."""
-        _wait(props)
-        return CreateResult(id_="revocation", outs=props)
+        if props["crl"]:
+            self._wait(Kubectl.from_props(props), props["crl"])
+        return props
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait for the list."""
-        _wait(news)
-        return UpdateResult(news)
+    def _wait(self, kubectl: Kubectl, crl: str) -> None:
+        where = f"ConfigMap {names.GATEWAY_NAMESPACE}/{names.REVOCATION_LISTS}"
+
+        def look() -> bool | None:
+            lists = kubectl.get("configmap", names.GATEWAY_NAMESPACE, names.REVOCATION_LISTS)
+            return ((lists or {}).get("data") or {}).get(CA_CRL) == crl or None
+
+        what = f"the revocation list in {where} in context {kubectl.context!r}"
+        if not self.poll(look, WAIT_SECONDS, what):
+            raise KubectlError(
+                f"in context {kubectl.context!r} istiod has not put the revocation list into "
+                f"{where} within {WAIT_SECONDS} s; its log says why it refuses a list "
+                "(`kubectl logs -n istio-system deploy/istiod`)"
+            )
+
+
+@dataclass(frozen=True)
+class RevocationArgs:
+    """Arguments of `Revocation`."""
+
+    crl: pulumi.Input[str]
+    """The lists, PEM; empty: nothing to wait for."""
+    access: Access
+    """How kubectl reaches the cluster."""
 
 
 class Revocation(Resource, module="istio-multicluster", name="Revocation"):
@@ -46,38 +65,13 @@ class Revocation(Resource, module="istio-multicluster", name="Revocation"):
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        crl: pulumi.Input[str],
-        access: Access,
-        opts: pulumi.ResourceOptions,
+        self, name: str, args: RevocationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register the wait.
 
         Args:
             name: Pulumi name.
-            crl: the lists, PEM; empty: nothing to wait for.
-            access: how kubectl reaches the cluster.
+            args: what is waited for.
             opts: parent and dependencies: the Secret and istiod.
         """
-        super().__init__(RevocationProvider(), name, {"crl": crl, **access}, opts)
-
-
-def _wait(props: dict[str, Any]) -> None:
-    if not props["crl"]:
-        return
-    kubectl = Kubectl.of(props)
-    end = time.monotonic() + WAIT_SECONDS
-    while True:
-        found = kubectl.get_config_map(names.GATEWAY_NAMESPACE, names.REVOCATION_LISTS)
-        if ((found or {}).get("data") or {}).get(CA_CRL) == props["crl"]:
-            return
-        if time.monotonic() > end:
-            raise KubectlError(
-                f"in context {kubectl.context!r} istiod has not put the revocation list into "
-                f"ConfigMap {names.GATEWAY_NAMESPACE}/{names.REVOCATION_LISTS} within "
-                f"{WAIT_SECONDS} s; its log says why it refuses a list "
-                "(`kubectl logs -n istio-system deploy/istiod`)"
-            )
-        time.sleep(2)
+        super().__init__(Kind("Revocation"), name, {"crl": args.crl, **args.access}, opts)

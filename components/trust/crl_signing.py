@@ -2,76 +2,98 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import Resource
 
+from components.dynamic import Kind
+from components.handler import Handler, Props
 from components.kubectl import Access, Kubectl, KubectlError
 from components.trust import cert_chains, certificates
 
 JOB = "revocation-list"
 DEADLINE_SECONDS = 120
 _MARK = "== "
-
-# Each CA signs a list of its own: Envoy wants one from every CA of a chain, or trusts none of it.
-# Only a root's has entries: what is revoked is cluster CAs. Lists are valid as long as their CA,
-# for they are pushed, not fetched: one that runs out would only cut off everybody.
-# What openssl says goes into a file: a log mixes it into the lists, in whatever order.
-SCRIPT = f"""
-set -eu
-cd /work
-cat > openssl.cnf <<EOF
-[ca]
-default_ca = list
-[list]
-database = index.txt
-crlnumber = number
-default_md = sha256
-crl_extensions = extensions
-[extensions]
-authorityKeyIdentifier = keyid
-EOF
-for signer in $SIGNERS; do
-  name=${{signer%%=*}} times=${{signer#*=}} ca=/ca/${{signer%%=*}}
-  : > index.txt
-  echo 01 > number
-  subject=$(openssl x509 -in $ca/tls.crt -noout -subject_hash)
-  if [ "$subject" = "$(openssl x509 -in $ca/tls.crt -noout -issuer_hash)" ]; then
-    for serial in $REVOKED; do
-      printf 'R\\t491231235959Z\\t%s\\t%s\\tunknown\\t/CN=revoked\\n' "$NOW" "$serial" >> index.txt
-    done
-  fi
-  openssl ca -gencrl -config openssl.cnf -cert $ca/tls.crt -keyfile $ca/tls.key -out list.pem \\
-    -crl_lastupdate ${{times%%-*}} -crl_nextupdate ${{times#*-}} 2> said || {{ cat said; exit 1; }}
-  echo "{_MARK}$name"
-  cat list.pem
-done
-"""
+"""Begins a line of what the Job prints: the name of the CA whose list follows."""
 
 
-class RevocationListProvider(ResourceProvider):
-    """Runs the Job. Pulumi pickles it into the state by reference: do not rename or move it."""
+def script() -> str:
+    """Return what the Job runs."""
+    return resources.files("components.trust").joinpath("sign_lists.sh").read_text()
 
-    serialize_as_secret_always = False
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Sign anew when another CA has to, or something else is revoked."""
-        return DiffResult(
-            changes=any(olds.get(key) != news.get(key) for key in ("signers", "revoked"))
-        )
+class RevocationListHandler(Handler):
+    """Runs the Job, and anew when another CA has to sign, or something else is revoked."""
 
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Have the lists signed."""
-        return CreateResult(id_=JOB, outs=_sign(props, {}))
+    id = JOB
+    compared = ("signers", "revoked")
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Have the lists signed anew."""
-        return UpdateResult(_sign(news, olds.get("lists") or {}))
+    def outputs(self, props: Props, olds: Props) -> Props:
+        """Have the lists signed; keep those of former CAs."""
+        signers = {
+            secret: certificates.facts(certificate)[0]
+            for secret, certificate in sorted(props["signers"].items())
+        }
+        signed = _parse(self.run_job(Kubectl.from_props(props), props, signers))
+        return {**props, **_lists(props, signers, signed, olds.get("lists") or {})}
+
+    def run_job(
+        self, kubectl: Kubectl, props: Props, signers: Mapping[str, certificates.Facts]
+    ) -> str:
+        """Run the Job to its end and return what it printed.
+
+        Args:
+            kubectl: for the root cluster.
+            props: properties of the resource.
+            signers: Secret of each CA to what its certificate says.
+
+        Raises:
+            KubectlError: it fails, or does not end in time.
+        """
+        namespace = props["namespace"]
+        kubectl.delete("job", namespace, JOB)
+        kubectl.create(job_manifest(props, signers))
+
+        def look() -> Mapping[str, Any] | None:
+            job = kubectl.get("job", namespace, JOB)
+            if job is None:
+                raise KubectlError(f"somebody has deleted Job {namespace}/{JOB}; run `up` again")
+            status: Mapping[str, Any] = job.get("status", {})
+            return status if status.get("succeeded") or status.get("failed") else None
+
+        what = f"Job {namespace}/{JOB} in context {kubectl.context!r}"
+        status = self.poll(look, DEADLINE_SECONDS + 10, what, interval=1)
+        if not (status and status.get("succeeded")):
+            said = kubectl.logs(f"job/{JOB}", namespace, last=20) if status else ""
+            raise KubectlError(
+                f"{what} signed no "
+                f"revocation list: {said or f'it did not end in {DEADLINE_SECONDS} s'}; "
+                f"look at its pods, and at rootCa.opensslImage ({props['image']})"
+            )
+        printed = kubectl.logs(f"job/{JOB}", namespace)
+        kubectl.delete("job", namespace, JOB)
+        return printed
+
+
+@dataclass(frozen=True)
+class RevocationListArgs:
+    """Arguments of `RevocationList`."""
+
+    namespace: str
+    """Where the CAs' Secrets are, and the Job runs."""
+    image: str
+    """Image with `sh` and `openssl` 3."""
+    signers: Mapping[str, pulumi.Input[str]]
+    """Secret of each CA to its certificate, PEM."""
+    revoked: Sequence[str]
+    """Serial numbers of revoked cluster CAs, hex."""
+    access: Access
+    """How kubectl reaches the root cluster."""
 
 
 class RevocationList(Resource, module="istio-multicluster", name="RevocationList"):
@@ -87,45 +109,34 @@ class RevocationList(Resource, module="istio-multicluster", name="RevocationList
     """All lists, PEM."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        namespace: str,
-        image: str,
-        signers: Mapping[str, pulumi.Input[str]],
-        revoked: Sequence[str],
-        access: Access,
-        opts: pulumi.ResourceOptions,
+        self, name: str, args: RevocationListArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register the lists.
 
         Args:
             name: Pulumi name.
-            namespace: where the CAs' Secrets are, and the Job runs.
-            image: image with `sh` and `openssl` 3.
-            signers: Secret of each CA to its certificate, PEM.
-            revoked: serial numbers of revoked cluster CAs, hex.
-            access: how kubectl reaches the root cluster.
+            args: what is signed, and where.
             opts: parent and dependencies.
         """
         props = {
-            "namespace": namespace,
-            "image": image,
-            "signers": dict(signers),
-            "revoked": list(revoked),
-            **access,
+            "namespace": args.namespace,
+            "image": args.image,
+            "signers": dict(args.signers),
+            "revoked": list(args.revoked),
+            **args.access,
             "lists": None,
             "crl": None,
         }
-        super().__init__(RevocationListProvider(), name, props, opts)
+        super().__init__(Kind("RevocationList"), name, props, opts)
 
 
-def _sign(props: dict[str, Any], before: Mapping[str, str]) -> dict[str, Any]:
-    signers = {
-        secret: certificates.facts(certificate)[0]
-        for secret, certificate in sorted(props["signers"].items())
-    }
-    signed = _parse(_run(Kubectl.of(props), props, signers))
+def _lists(
+    props: Mapping[str, Any],
+    signers: Mapping[str, certificates.Facts],
+    signed: Mapping[str, str],
+    before: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the list of each CA, by the fingerprint of the CA, and all of them as one file."""
     for secret, certificate in props["signers"].items():
         if not certificates.signed_list(signed.get(secret, ""), certificate):
             raise KubectlError(
@@ -140,31 +151,7 @@ def _sign(props: dict[str, Any], before: Mapping[str, str]) -> dict[str, Any]:
         if fingerprint not in current and certificates.crl_ends(text) > now
     }
     lists = {**kept, **current}
-    crl = "".join(lists[fingerprint] for fingerprint in sorted(lists))
-    return {**props, "lists": lists, "crl": crl}
-
-
-def _run(kubectl: Kubectl, props: dict[str, Any], signers: Mapping[str, certificates.Facts]) -> str:
-    """Run the Job to its end and return what it printed."""
-    job, where = f"job/{JOB}", ("-n", props["namespace"])
-    kubectl.run("delete", job, *where, "--ignore-not-found", "--wait")
-    kubectl.run("create", "-f", "-", stdin=json.dumps(job_manifest(props, signers)))
-    end = time.monotonic() + DEADLINE_SECONDS + 10
-    while True:
-        status = json.loads(kubectl.run("get", job, *where, "-o", "json")).get("status", {})
-        if status.get("succeeded"):
-            break
-        if status.get("failed") or time.monotonic() > end:
-            said = kubectl.run("logs", job, *where, "--tail=20") if status.get("failed") else ""
-            raise KubectlError(
-                f"Job {props['namespace']}/{JOB} in context {kubectl.context!r} signed no "
-                f"revocation list: {said or f'it did not end in {DEADLINE_SECONDS} s'}; "
-                f"look at its pods, and at rootCa.opensslImage ({props['image']})"
-            )
-        time.sleep(1)
-    printed = kubectl.run("logs", job, *where)
-    kubectl.run("delete", job, *where, "--ignore-not-found")
-    return printed
+    return {"lists": lists, "crl": "".join(lists[fingerprint] for fingerprint in sorted(lists))}
 
 
 def _parse(printed: str) -> dict[str, str]:
@@ -198,7 +185,7 @@ def job_manifest(
         "name": "openssl",
         "image": props["image"],
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", SCRIPT],
+        "command": ["sh", "-c", script()],
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "securityContext": {
             "allowPrivilegeEscalation": False,

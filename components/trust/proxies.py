@@ -20,7 +20,7 @@ from components.trust import certificates
 SELECTOR = "service.istio.io/canonical-name"
 CONTAINER = "istio-proxy"
 AT_ONCE = 8
-_DUMP = "config_dump?resource=dynamic_active_secrets"
+_REQUEST = ("pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_secrets")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ def ask(kubectl: Kubectl, known_roots: str) -> list[Proxy]:
     Raises:
         KubectlError: the cluster's pods cannot be listed.
     """
-    listed = json.loads(kubectl.run("get", "pods", "-A", "-l", SELECTOR, "-o", "json"))
-    pods = [pod["metadata"] for pod in listed["items"] if _runs(pod)]
+    pods = [pod["metadata"] for pod in kubectl.list_everywhere("pods", SELECTOR) if _runs(pod)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda pod: _ask_one(kubectl, pod, known_roots), pods))
 
@@ -70,10 +69,9 @@ def _runs(pod: Mapping[str, Any]) -> bool:
 
 def _ask_one(kubectl: Kubectl, pod: Mapping[str, str], known_roots: str) -> Proxy:
     name = f"{pod['namespace']}/{pod['name']}"
-    where = ("-n", pod["namespace"], pod["name"], "-c", CONTAINER)
     try:
-        printed = kubectl.run("exec", *where, "--", "pilot-agent", "request", "GET", _DUMP)
-        return parse(name, printed, known_roots)
+        dump = kubectl.execute(pod["namespace"], pod["name"], CONTAINER, *_REQUEST)
+        return parse(name, dump, known_roots)
     except LookupError:
         return Proxy(name, "", frozenset(), problem="it has no certificate yet")
     except (KubectlError, ValueError) as error:
@@ -113,6 +111,6 @@ def _pem(source: Mapping[str, str]) -> str:
 
 def names_of(proxies: Iterable[Proxy], most: int = 5) -> str:
     """Return the names of some proxies for a message."""
-    listed = sorted(proxy.name for proxy in proxies)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    names = sorted(proxy.name for proxy in proxies)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -6,13 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 
+class RemoteTrust(TypedDict):
+    """What a cluster of another stack trusts and signs with."""
+
+    roots: Sequence[str]
+    """Fingerprints of the roots that it trusts."""
+    signer: str
+    """Fingerprint of the root that its cluster CA comes from."""
+
+
 class Abroad(TypedDict):
     """The clusters of other stacks that are linked to the ones of this stack."""
 
     links: Mapping[str, Sequence[str]]
     """Each cluster of this stack to those that it is linked to."""
-    trust: Mapping[str, Mapping[str, object]]
-    """Each of those to its trusted `roots` and the `signer` of its cluster CA."""
+    trust: Mapping[str, RemoteTrust]
+    """Each of those to its trust."""
 
 
 def refusals(
@@ -29,17 +38,17 @@ def refusals(
         importers: all that stay, those of other stacks too.
         removed: the ones that the operator lets go by name.
     """
-    kept, staying, told = {*clusters}, {*importers}, {*removed}
-    found = []
-    for cluster in sorted({*before} - kept - told):
+    kept, staying, named = {*clusters}, {*importers}, {*removed}
+    reasons = []
+    for cluster in sorted({*before} - kept - named):
         callers = [name for name in before[cluster] if name in staying]
         if callers:
-            found.append(
+            reasons.append(
                 f"cluster {cluster} is not in `clusters` any more, and {and_(callers)} still "
                 f"import{'s' if len(callers) == 1 else ''} from it; to destroy it nevertheless, "
                 f"name it: `removed: [{cluster}]`"
             )
-    return found
+    return reasons
 
 
 def distrust(
@@ -56,22 +65,22 @@ def distrust(
         peers: those of other stacks that it is linked to.
         abroad: what they trust.
     """
-    trusted, found = {*roots}, []
+    trusted, reasons = {*roots}, []
     for peer in peers:
         theirs = abroad["trust"][peer]
-        if signer not in theirs["roots"]:  # type: ignore[operator]
-            found.append(
+        if signer not in theirs["roots"]:
+            reasons.append(
                 f"peer {peer} does not trust root {_short(signer)}, from which the CA of cluster "
                 f"{cluster} comes: both stacks need that root; if it is new, run `pulumi up` for "
                 f"the stack of {peer} first"
             )
         if theirs["signer"] not in trusted:
-            found.append(
-                f"cluster {cluster} is not to trust root {_short(str(theirs['signer']))}, from "
+            reasons.append(
+                f"cluster {cluster} is not to trust root {_short(theirs['signer'])}, from "
                 f"which the CA of peer {peer} comes: both stacks need that root; if it is old, "
                 f"keep it until the stack of {peer} has left it"
             )
-    return found
+    return reasons
 
 
 def and_(items: Sequence[str]) -> str:

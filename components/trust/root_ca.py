@@ -15,7 +15,7 @@ from components.objects import custom_resource
 from components.trust import certificates
 from components.trust.cert_manager import CertManagerInstall, cert_manager
 from components.trust.certificates import CaCerts
-from components.trust.crl_signing import RevocationList
+from components.trust.crl_signing import RevocationList, RevocationListArgs
 
 ROOT_LIFETIME_DAYS = 3650
 ROOT_RENEW_BEFORE_DAYS = 1
@@ -213,19 +213,21 @@ class RootCa(pulumi.ComponentResource):
         for cluster, by_root in issued.items():
             for root, ca in by_root.items():
                 signers[cluster_ca_secret(cluster, root)] = public(ca["ca_cert"])
-        made = RevocationList(
+        lists = RevocationList(
             f"{self._name}-revocation-list",
-            namespace=self._args["namespace"],
-            image=self._args["openssl_image"],
-            signers=signers,
-            revoked=sorted(revoked),
-            access=self._args["access"],
-            opts=ResourceOptions(parent=self),
+            RevocationListArgs(
+                namespace=self._args["namespace"],
+                image=self._args["openssl_image"],
+                signers=signers,
+                revoked=sorted(revoked),
+                access=self._args["access"],
+            ),
+            ResourceOptions(parent=self),
         )
         listed = Output.all(*signers.values()).apply(
             lambda pems: certificates.fingerprints("\n".join(pems))
         )
-        return listed, made.crl
+        return listed, lists.crl
 
 
 def cluster_ca_secret(cluster: str, root: str) -> str:

@@ -3,94 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-from pulumi.dynamic import (
-    CheckFailure,
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import CheckFailure, CheckResult, Resource
 
+from components.dynamic import Kind
+from components.handler import Handler, Props
 from components.kubectl import Access, Kubectl, KubectlError
-from components.trust import certificates, proxies, removal_rules
+from components.trust import certificates, proxies, removal_rules, rotation_rules
 from components.trust.proxies import Proxy
 from components.trust.removal_rules import Abroad
+from components.trust.rotation_rules import Trust
 
 
-class Trust(TypedDict):
-    """What a cluster is to trust and sign with."""
-
-    signer: str
-    """Fingerprint of the root that its cluster CA comes from."""
-    roots: Sequence[str]
-    """Fingerprints of the roots that it trusts."""
-    bundle: str
-    """The same roots, PEM."""
-    revocation: bool
-    """Whether it is handed revocation lists."""
-
-
-def refusals(
-    wanted: Mapping[str, Trust],
-    changed: Sequence[str],
-    peers: Mapping[str, Sequence[str]],
-    seen: Mapping[str, Sequence[Proxy]],
-) -> list[str]:
-    """Return why the trust of some clusters cannot change yet, by two rules that need no phases.
-
-    Nobody stops to trust a root while a proxy that may call still has a certificate of it, and
-    nobody signs with a root while a proxy that may be called does not trust it.
-
-    Args:
-        wanted: what each cluster is to have.
-        changed: the clusters that have something else now.
-        peers: the linked clusters of each.
-        seen: the proxies of each cluster that matters.
-    """
-    found = []
-    for cluster in changed:
-        signer, roots = wanted[cluster]["signer"], set(wanted[cluster]["roots"])
-        for other in (cluster, *peers.get(cluster, ())):
-            asked = [proxy for proxy in seen.get(other, ()) if not proxy.problem]
-            late = [proxy for proxy in asked if proxy.signer not in roots]
-            if late:
-                old = ", ".join(sorted({short(proxy.signer) for proxy in late}))
-                found.append(
-                    f"cluster {cluster} cannot stop to trust root {old}: in cluster {other}, "
-                    f"{len(late)} of {len(asked)} proxies still have a certificate of it "
-                    f"({proxies.names_of(late)}); they renew it after half of its life, or when "
-                    "their pods restart"
-                )
-            unaware = [proxy for proxy in asked if signer not in proxy.roots]
-            if unaware:
-                found.append(
-                    f"cluster {cluster} cannot sign with root {short(signer)}: in cluster {other}, "
-                    f"{len(unaware)} of {len(asked)} proxies do not trust it yet "
-                    f"({proxies.names_of(unaware)}); put both roots into every cluster first, and "
-                    "wait about two minutes until istiod has passed them on; a proxy that started "
-                    "before the program supported rotation has to restart"
-                )
-    for cluster, all_of_it in sorted(seen.items()):
-        silent = [proxy for proxy in all_of_it if proxy.problem]
-        if silent:
-            found.append(
-                f"in cluster {cluster}, {len(silent)} proxies cannot be asked what they trust "
-                f"({proxies.names_of(silent)}): {silent[0].problem}"
-            )
-    return found
-
-
-def short(fingerprint: str) -> str:
-    """Return as much of a fingerprint as a message needs."""
-    return fingerprint[:23] or "unknown"
-
-
-class TrustPhaseArgs(TypedDict):
+@dataclass(frozen=True)
+class TrustPhaseArgs:
     """Arguments of `TrustPhase`."""
 
     wanted: Mapping[str, pulumi.Input[Trust]]
@@ -99,20 +28,21 @@ class TrustPhaseArgs(TypedDict):
     """Cluster to the clusters that it is linked to."""
     access: Mapping[str, Access]
     """Cluster to how kubectl reaches it."""
-    listed: NotRequired[pulumi.Input[Sequence[str]]]
-    """Fingerprints of the CAs that `RootCa` makes a revocation list of."""
-    abroad: NotRequired[Abroad]
-    """Linked clusters of other stacks."""
-    removed: NotRequired[Sequence[str]]
+    listed: pulumi.Input[Sequence[str]] | None = None
+    """Fingerprints of the CAs that `RootCa` makes a revocation list of; None: it makes none."""
+    abroad: Abroad | None = None
+    """Linked clusters of other stacks; None: there are no other stacks."""
+    removed: Sequence[str] = ()
     """Clusters that may be destroyed though others import from them."""
 
 
-class TrustPhaseProvider(ResourceProvider):
-    """Asks before anything changes. Pickled into the state by reference: do not rename or move."""
+class TrustPhaseHandler(Handler):
+    """Asks before anything changes, and remembers what was allowed."""
 
-    serialize_as_secret_always = False
+    id = "trust-phase"
+    compared = ("wanted", "peers", "abroad")
 
-    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+    def check(self, olds: Props, news: Props) -> CheckResult:
         """Refuse a change of trust that some proxy is not ready for; a preview refuses it too."""
         before, wanted = olds.get("wanted") or {}, news["wanted"]
         # In a preview what is not issued yet is unknown; `up` asks again once it is.
@@ -134,20 +64,6 @@ class TrustPhaseProvider(ResourceProvider):
         # Not of a property: Pulumi would print all that is wanted before each reason.
         return CheckResult(news, [CheckFailure("", reason) for reason in reasons])
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Compare what is wanted."""
-        return DiffResult(
-            changes=any(olds.get(key) != news.get(key) for key in ("wanted", "peers", "abroad"))
-        )
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remember what was allowed."""
-        return CreateResult(id_="trust-phase", outs=props)
-
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Remember what was allowed."""
-        return UpdateResult(news)
-
 
 def _roots(trust: Mapping[str, Any]) -> tuple[str, list[str]]:
     return trust["signer"], sorted(trust["roots"])
@@ -155,26 +71,26 @@ def _roots(trust: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 def _removals(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
     """Return why clusters that are in the state cannot be left out yet."""
-    before, abroad = olds.get("peers") or {}, news.get("abroad") or {}
-    further = (olds.get("abroad") or {}).get("links") or {}
+    before, remote = olds.get("peers") or {}, news.get("abroad") or {}
+    remote_before = (olds.get("abroad") or {}).get("links") or {}
     return removal_rules.refusals(
-        {name: [*others, *further.get(name, ())] for name, others in before.items()},
+        {name: [*others, *remote_before.get(name, ())] for name, others in before.items()},
         news["peers"],
-        [*news["peers"], *abroad.get("trust", ())],
+        [*news["peers"], *remote.get("trust", ())],
         news.get("removed") or (),
     )
 
 
 def _distrust(known: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
     """Return why clusters and their peers in other stacks would not trust each other."""
-    abroad = news.get("abroad")
-    if not abroad:
+    remote = news.get("abroad")
+    if not remote:
         return []
     return [
         reason
         for name, trust in sorted(known.items())
         for reason in removal_rules.distrust(
-            name, trust["roots"], trust["signer"], abroad["links"][name], abroad
+            name, trust["roots"], trust["signer"], remote["links"][name], remote
         )
     ]
 
@@ -184,12 +100,12 @@ def _unlisted(begun: Sequence[str], props: Mapping[str, Any]) -> list[str]:
 
     A proxy that cannot be asked holds nobody back here: a stolen key is more urgent.
     """
-    listed = props.get("listed")
-    if not isinstance(listed, list):  # the user's own lists, or not known yet
+    with_list = props.get("listed")
+    if not isinstance(with_list, list):  # the user's own lists, or not known yet
         return []
     seen, reasons = _ask(begun, props, "", "whose certificates it has")
     for name, asked in seen.items():
-        late = [proxy for proxy in asked if not proxy.problem and proxy.issuer not in listed]
+        late = [proxy for proxy in asked if not proxy.problem and proxy.issuer not in with_list]
         if late:
             reasons.append(
                 f"cluster {name} cannot go by revocation lists yet: {len(late)} of {len(asked)} "
@@ -211,7 +127,7 @@ def _refusals(
     known_roots = certificates.roots_bundle(bundles)
     asked = sorted({*changed, *(peer for name in changed for peer in peers.get(name, ()))})
     seen, reasons = _ask(asked, props, known_roots, "what its proxies trust")
-    return [*refusals(wanted, changed, peers, seen), *reasons]
+    return [*rotation_rules.refusals(wanted, changed, peers, seen), *reasons]
 
 
 def _ask(
@@ -221,7 +137,7 @@ def _ask(
     seen, reasons = {}, []
     for name in clusters:
         try:
-            seen[name] = proxies.ask(Kubectl.of(props["access"][name]), known_roots)
+            seen[name] = proxies.ask(Kubectl.from_props(props["access"][name]), known_roots)
         except KubectlError as error:
             reasons.append(f"cluster {name} cannot be asked {what}: {error}")
     return seen, reasons
@@ -234,10 +150,7 @@ class TrustPhase(Resource, module="istio-multicluster", name="TrustPhase"):
     """
 
     def __init__(
-        self,
-        name: str,
-        args: TrustPhaseArgs,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, args: TrustPhaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Register the guard.
 
@@ -246,9 +159,12 @@ class TrustPhase(Resource, module="istio-multicluster", name="TrustPhase"):
             args: what is wanted.
             opts: options.
         """
-        super().__init__(TrustPhaseProvider(), name, {**args}, opts)
-
-
-def guard(name: str, args: TrustPhaseArgs) -> TrustPhase | None:
-    """Register the guard if any cluster has a cluster CA."""
-    return TrustPhase(name, args) if args["wanted"] else None
+        props: Props = {"wanted": args.wanted, "peers": args.peers, "access": args.access}
+        # Not there without a use: what has not changed is not updated.
+        if args.listed is not None:
+            props["listed"] = args.listed
+        if args.removed:
+            props["removed"] = args.removed
+        if args.abroad is not None:
+            props["abroad"] = args.abroad
+        super().__init__(Kind("TrustPhase"), name, props, opts)
