@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from components import names, protocols
+from components.addresses import virtual_address
 from config.reader import Problems, Section
 from config.settings import Cluster, RemoteDns
 
@@ -61,7 +62,7 @@ def assign_addresses(
         found = (
             wished[0]
             if wished
-            else names.virtual_address(service, namespace, cluster.name, remote_dns.virtual_range)
+            else virtual_address(service, namespace, cluster.name, remote_dns.virtual_range)
         )
         if wished and ipaddress.IPv4Address(found) not in network:
             what = f"{service}.{namespace} has the address {found}"

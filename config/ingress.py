@@ -7,10 +7,11 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
-from components.specs.outbound import is_ip
+from components.addresses import is_ip
+from components.model import Ingress
 from config.ports import port_number
 from config.reader import DNS_LABEL, Problems, Section, duplicates
-from config.settings import Cluster, Ingress
+from config.settings import Cluster
 
 LOAD_BALANCER = "LoadBalancer"
 NODE_PORT = "NodePort"
@@ -53,7 +54,7 @@ def parse_ingress(section: Section, link_port: int) -> Ingress:
         fix = "list `addresses`, too: the cluster's own load balancer listens on the linkPort"
         section.bad("port", f"{port} is not the linkPort", fix)
     section.finish()
-    return Ingress(service, addresses, port, node_port, wait)
+    return Ingress(service, addresses, port, wait, node_port=node_port or None)
 
 
 def _addresses(section: Section) -> tuple[str, ...]:

@@ -30,7 +30,13 @@ def parse_remote_dns(section: Section) -> RemoteDns:
         check_apart(section, virtual, ipaddress.ip_network(address))
     section.finish()
     # As Python writes them: a scope or blanks would end up in a Corefile.
-    return RemoteDns(image, replicas, str(address or ""), str(address6 or ""), virtual)
+    return RemoteDns(
+        image=image,
+        replicas=replicas,
+        address=str(address or ""),
+        address6=str(address6) if address6 else None,
+        virtual_range=virtual,
+    )
 
 
 def _address(section: Section, key: str, default: str, version: int) -> Ip | None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from components.model import CaCerts, CertManager, Root, RootCa, cacerts_of_files
 from components.trust import certificates
 from config.kubeconfig import Kubeconfig
 from config.peers import FORM, REFERENCE
 from config.reader import DNS_LABEL, Section, duplicates
-from config.settings import CaCerts, CertManager, Root, RootCa
 
 KEYS_OF_FILES = {
     "ca-cert.pem": "caCert",
@@ -64,10 +64,10 @@ class Source:
 
     root_ca: RootCa | None
     """cert-manager; None: the user brings certificates, or there is no link."""
-    cacerts: Mapping[str, CaCerts]
+    cacerts: Mapping[str, CaCerts[str]]
     """Name of each cluster to the cluster CA that the user brings; empty otherwise."""
-    stack: str
-    """The stack that issues the cluster CAs; empty: none."""
+    stack: str | None
+    """The stack that issues the cluster CAs; None: none does."""
     warn_days: int
 
 
@@ -108,7 +108,7 @@ def parse_root_ca(
     stack = ""
     if source == "stack":
         stack = section.text("stack", pattern=REFERENCE, fix=FORM)
-    cacerts: dict[str, CaCerts] = {}
+    cacerts: dict[str, CaCerts[str]] = {}
     if source == "directory":
         cacerts = _of_directory(section, clusters, links, directory, now)
     elif source == "certificates":
@@ -117,7 +117,7 @@ def parse_root_ca(
     for key in (*SOURCES, *OF_CONTEXT):  # known, though nothing may have read them
         section.take(key)
     section.finish()
-    return Source(root_ca, cacerts, stack, warn_days)
+    return Source(root_ca, cacerts, stack or None, warn_days)
 
 
 def _refuse_others(section: Section, what: str) -> None:
@@ -195,14 +195,15 @@ def _root(section: Section, key: str, value: Any) -> Root:
                 required="name the cert-manager issuer; a root without one is its name alone",
                 pattern=OBJECT_NAME,
                 fix="give the name of a cert-manager issuer",
-            ),
+            )
+            or None,
             issuer_kind=item.choice("kind", "ClusterIssuer", ("ClusterIssuer", "Issuer")),
         )
         item.finish()
         return root
     # A section of its own, so that the name is checked like any other.
     name = Section({key: value}, section.path, section.problems).label(key, required="name a root")
-    return Root(name, "", "")
+    return Root(name)
 
 
 def _cert_manager(section: Section) -> CertManager | None:
@@ -259,7 +260,7 @@ def _of_directory(
     links: Sequence[tuple[str, str]],
     directory: Path,
     now: datetime,
-) -> dict[str, CaCerts]:
+) -> dict[str, CaCerts[str]]:
     """Read the certificates of each cluster from files."""
     problems, place = section.problems, section.at("directory")
     path = section.text("directory", required=f"name one with {', '.join(FILES)} per cluster")
@@ -274,25 +275,25 @@ def _of_directory(
     return _checked({n: ca for n, ca in read.items() if ca}, links, now, report)
 
 
-def _read(name: str, folder: Path, report: Report) -> CaCerts | None:
-    contents = []
+def _read(name: str, folder: Path, report: Report) -> CaCerts[str] | None:
+    contents = {}
     for file in KEYS_OF_FILES:
         try:
-            contents.append((folder / file).read_text(encoding="ascii"))
+            contents[file] = (folder / file).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
             if file == OPTIONAL_FILE and isinstance(error, FileNotFoundError):
-                contents.append("")
+                contents[file] = ""
                 continue
             # Not the exception's text: it quotes what it could not decode.
             reason = getattr(error, "strerror", None) or "it is not a PEM file"
             fix = f"rootCa.directory needs {', '.join(FILES)} for each cluster"
             report(name, file, f"cannot be read ({reason})", fix)
-    return CaCerts(*contents) if len(contents) == len(KEYS_OF_FILES) else None
+    return cacerts_of_files(contents) if len(contents) == len(KEYS_OF_FILES) else None
 
 
 def _of_stack_file(
     section: Section, clusters: Sequence[str], links: Sequence[tuple[str, str]], now: datetime
-) -> dict[str, CaCerts]:
+) -> dict[str, CaCerts[str]]:
     """Read the certificates of each cluster from the stack file; none of it gets into a message."""
     problems, path = section.problems, section.at("certificates")
     written = section.section("certificates", secret=True)
@@ -305,7 +306,7 @@ def _of_stack_file(
     return _checked({n: ca for n, ca in read.items() if ca}, links, now, report)
 
 
-def _written(name: str, section: Section) -> CaCerts | None:
+def _written(name: str, section: Section) -> CaCerts[str] | None:
     command = f"pulumi config set --path --secret istio-multicluster:{section.at(name)}"
     if not section.has(name):
         section.take(name)
@@ -313,26 +314,26 @@ def _written(name: str, section: Section) -> CaCerts | None:
         section.bad(name, "is missing", f"set {keys} with `{command}.KEY < FILE`")
         return None
     item = section.section(name)
-    texts = []
+    texts = {}
     for file, key in KEYS_OF_FILES.items():
         required = "" if file == OPTIONAL_FILE else f"set it with `{command}.{key} < {file}`"
-        texts.append(item.secret_text(key, required=required).strip())
+        texts[file] = item.secret_text(key, required=required).strip()
     item.finish()
-    if not all(texts[: len(FILES)]):
+    if not all(texts[file] for file in FILES):
         return None
     # The end of the last line may be lost on the way; where files are joined it is missed.
-    return CaCerts(*(f"{text}\n" if text else "" for text in texts))
+    return cacerts_of_files({file: f"{text}\n" if text else "" for file, text in texts.items()})
 
 
 def _checked(
-    cacerts: dict[str, CaCerts],
+    cacerts: dict[str, CaCerts[str]],
     links: Sequence[tuple[str, str]],
     now: datetime,
     report: Report,
-) -> dict[str, CaCerts]:
+) -> dict[str, CaCerts[str]]:
     """Return the cluster CAs as they are, having noted what istiod or a peer would refuse."""
     for name, ca in cacerts.items():
-        for fault in certificates.faults(asdict(ca), now, path_length=True):
+        for fault in certificates.faults(ca, now, path_length=True):
             report(name, *fault)
     roots = {name: _roots_of(ca) for name, ca in cacerts.items()}
     for first, second in links:
@@ -347,7 +348,7 @@ def _checked(
     return cacerts
 
 
-def _roots_of(ca: CaCerts) -> list[str]:
+def _roots_of(ca: CaCerts[str]) -> list[str]:
     """Return the fingerprints of the trusted roots, none when they cannot be read."""
     try:
         return certificates.fingerprints(ca.root_cert)
@@ -355,7 +356,7 @@ def _roots_of(ca: CaCerts) -> list[str]:
         return []
 
 
-def _key_of(ca: CaCerts) -> str:
+def _key_of(ca: CaCerts[str]) -> str:
     try:
         return certificates.key_fingerprint(ca.ca_cert)
     except ValueError:

@@ -18,6 +18,7 @@ import pulumi
 
 from components import names
 from components.dns import platforms
+from components.model import CaCerts, Istio, RootCa
 from config.addresses import assign_addresses
 from config.bookinfo import parse_bookinfo
 from config.exposes import parse_exposes
@@ -29,7 +30,7 @@ from config.ports import parse_port
 from config.reader import DNS_LABEL, Problems, Section, duplicates
 from config.remote_dns import parse_remote_dns
 from config.root_ca import parse_root_ca
-from config.settings import CaCerts, Cluster, Istio, RootCa, Settings
+from config.settings import Cluster, Settings
 
 PROJECT = "istio-multicluster"
 KEYS = (
@@ -219,7 +220,7 @@ def _cluster(
     section: Section,
     links: tuple[tuple[str, str], ...],
     kubeconfig: Kubeconfig,
-    cacerts: CaCerts | None,
+    cacerts: CaCerts[str] | None,
 ) -> Cluster:
     peers = tuple(sorted({other for link in links if name in link for other in link} - {name}))
     link_port = parse_port(section, "linkPort", names.DEFAULT_LINK_PORT)
@@ -249,7 +250,7 @@ def _cluster(
         network_policy=tuple(
             sorted({*section.labels("networkPolicy", required="name a namespace")})
         ),
-        locality=parse_locality(section),
+        locality=parse_locality(section) or None,
     )
     if cluster.link_port in cluster.http_ports:
         section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")
@@ -269,9 +270,9 @@ def _istio(section: Section) -> Istio:
     istio = Istio(
         version=section.text("version", "1.31.0"),
         repository=repository,
-        hub=section.text("hub"),
-        istiod_image=_image(images, "istiod"),
-        proxy_image=_image(images, "proxy"),
+        hub=section.text("hub") or None,
+        istiod_image=_image(images, "istiod") or None,
+        proxy_image=_image(images, "proxy") or None,
         base_values=values.mapping("base"),
         istiod_values=values.mapping("istiod"),
         gateway_values=values.mapping("gateway"),

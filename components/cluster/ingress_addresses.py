@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
@@ -24,21 +23,6 @@ LOOK_SECONDS = 10
 """The longest that a preview waits for one cluster to show its Service."""
 
 INTERVAL_SECONDS = 2
-
-
-class Ingress(TypedDict):
-    """How peers reach a cluster's ingress gateway."""
-
-    service: str
-    """Type of its Service: `LoadBalancer` or `NodePort`."""
-    addresses: Sequence[str]
-    """IP addresses and host names, given by hand; empty: those that the load balancer gets."""
-    port: int
-    """The port that peers dial."""
-    node_port: int
-    """Node port of the link port; 0: none."""
-    wait_seconds: int
-    """The longest wait for the load balancer to get an address."""
 
 
 class IngressAddressesProvider(ResourceProvider):

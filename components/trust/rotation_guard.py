@@ -247,8 +247,3 @@ class TrustPhase(Resource, module="istio-multicluster", name="TrustPhase"):
             opts: options.
         """
         super().__init__(TrustPhaseProvider(), name, {**args}, opts)
-
-
-def guard(name: str, args: TrustPhaseArgs) -> TrustPhase | None:
-    """Register the guard if any cluster has a cluster CA."""
-    return TrustPhase(name, args) if args["wanted"] else None
