@@ -73,7 +73,7 @@ class _Assignment:
 
     def _address(self, cluster: Cluster, service: str, namespace: str) -> str:
         path = f"clusters.{cluster.name}.exposes"
-        address = self._wished(path, cluster, service, namespace) or names.virtual_address(
+        address = self._wished(path, cluster, service, namespace) or virtual_address(
             service, namespace, cluster.name, self._virtual
         )
         host = names.service_host(service, namespace, cluster.name)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.samples.bookinfo_names import HTTP_PORT, NAMESPACE, PORT
+from components.samples.bookinfo_services import HTTP_PORT, NAMESPACE, PORT, exposed_by
 from config.reader import Section
 from config.settings import Bookinfo, Cluster
-
-EXPOSES = {"frontend": ("ratings",), "backend": ("details", "reviews")}
 
 
 def parse_bookinfo(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
@@ -58,7 +56,7 @@ def _check(
         fix = f"add [{name}, {other}] to links"
         section.bad(role, f"{name!r} is not linked to {other!r}", fix, sure=False)
         return
-    for service in EXPOSES[role]:
+    for service in exposed_by(role):
         entry = next(
             (
                 exposed

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from components import names
 from components.dns import platforms
+from components.model import CaCerts, RootCa
 from config.exposes import parse_exposes
 from config.global_services import parse_locality
 from config.ingress import parse_ingress
@@ -14,7 +15,7 @@ from config.links import Link
 from config.ports import parse_port
 from config.problems import Problems
 from config.reader import DNS_LABEL, Section, duplicates
-from config.settings import CaCerts, Cluster, RootCa
+from config.settings import Cluster
 
 
 def cluster_sections(top: Section, *, required: bool) -> dict[str, Section]:
@@ -46,7 +47,7 @@ def parse_cluster(
     section: Section,
     links: Sequence[Link],
     kubeconfig: Kubeconfig,
-    cacerts: CaCerts | None,
+    cacerts: CaCerts[str] | None,
 ) -> Cluster:
     """Read one cluster.
 
@@ -85,7 +86,7 @@ def parse_cluster(
         network_policy=tuple(
             sorted({*section.labels("networkPolicy", required="name a namespace")})
         ),
-        locality=parse_locality(section),
+        locality=parse_locality(section) or None,
     )
     if cluster.link_port in cluster.http_ports:
         section.bad("httpPorts", f"{cluster.link_port} is the linkPort", "remove it here")

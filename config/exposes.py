@@ -5,32 +5,32 @@ from __future__ import annotations
 import ipaddress
 
 from components import protocols
+from components.model import ExposedPort
 from components.protocols import Protocol
 from config.global_services import parse_is_global, parse_weight
 from config.policy import parse_policy
 from config.ports import parse_port
 from config.reader import Section, duplicates
 from config.secret import Secret
-from config.settings import Exposed
 
 
-def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
+def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[ExposedPort, ...]:
     """Read what a cluster exposes.
 
     Args:
         section: the cluster's.
         peers: names of the clusters that are linked to it.
     """
-    ports: list[tuple[str, Exposed]] = []
+    ports: list[tuple[str, ExposedPort]] = []
     for item in section.sections("exposes"):
         known = [protocol.name for protocol in protocols.TABLE]
         protocol = protocols.named(item.choice("protocol", protocols.HTTP.name, known))
-        exposed = Exposed(
+        exposed = ExposedPort(
             service=item.label("service", required="name the Service to expose"),
             namespace=item.label("namespace", required="name the namespace of the Service"),
             port=parse_port(item, "port", required="give a port of the Service"),
             protocol=protocol.name,
-            address=_address(item, protocol),
+            address=_address(item, protocol) or None,
             allow=_allow(item, peers),
             policy=parse_policy(item.section("policy"), protocol),
             is_global=parse_is_global(item, protocol),

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components import names, protocols
+from components.model import ExposedPort
 from components.protocols import Protocol
 from config.problems import Problems
 from config.reader import Section
-from config.settings import Cluster, Exposed
+from config.settings import Cluster
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
@@ -43,7 +44,7 @@ def parse_weight(item: Section) -> int | None:
 
 def check_global_services(clusters: Mapping[str, Cluster], problems: Problems) -> None:
     """Check that the members of each global service offer the same."""
-    first: dict[tuple[str, str, int], tuple[str, Exposed]] = {}
+    first: dict[tuple[str, str, int], tuple[str, ExposedPort]] = {}
     for name, cluster in clusters.items():
         for index, exposed in enumerate(cluster.exposes):
             path = f"clusters.{name}.exposes[{index}]"
@@ -67,7 +68,7 @@ def check_global_services(clusters: Mapping[str, Cluster], problems: Problems) -
 
 
 def _check_same(
-    path: str, exposed: Exposed, other_path: str, other: Exposed, problems: Problems
+    path: str, exposed: ExposedPort, other_path: str, other: ExposedPort, problems: Problems
 ) -> None:
     if exposed.protocol != other.protocol:
         what = f"{exposed.protocol!r}, but {other_path}.protocol is {other.protocol!r}"

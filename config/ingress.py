@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from components.addresses import is_ip
+from components.model import Ingress
 from config.ports import port_number
 from config.problems import Problems
 from config.reader import DNS_LABEL, Section, duplicates
-from config.settings import Cluster, Ingress
+from config.settings import Cluster
 
 LOAD_BALANCER = "LoadBalancer"
 NODE_PORT = "NodePort"
@@ -55,7 +56,11 @@ def parse_ingress(section: Section, link_port: int) -> Ingress:
         section.bad("port", f"{port} is not the linkPort", fix, sure=False)
     section.finish()
     return Ingress(
-        service=service, addresses=addresses, port=port, node_port=node_port, wait_seconds=wait
+        service=service,
+        addresses=addresses,
+        port=port,
+        node_port=node_port or None,
+        wait_seconds=wait,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from components.model import Istio
 from config.reader import Section
-from config.settings import Istio
 
 
 def parse_istio(section: Section) -> Istio:
@@ -14,9 +14,9 @@ def parse_istio(section: Section) -> Istio:
     istio = Istio(
         version=section.text("version", "1.31.0"),
         repository=repository,
-        hub=section.text("hub"),
-        istiod_image=_image(images, "istiod"),
-        proxy_image=_image(images, "proxy"),
+        hub=section.text("hub") or None,
+        istiod_image=_image(images, "istiod") or None,
+        proxy_image=_image(images, "proxy") or None,
         base_values=values.mapping("base"),
         istiod_values=values.mapping("istiod"),
         gateway_values=values.mapping("gateway"),

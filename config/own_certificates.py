@@ -7,27 +7,36 @@ in logs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from components.model import (
+    CA_CERT,
+    CA_CRL,
+    CA_KEY,
+    CERT_CHAIN,
+    ROOT_CERT,
+    CaCerts,
+    cacerts_of_files,
+)
 from components.trust import certificates
-from components.trust.cacerts_files import CA_CERT, FILES, OPTIONAL, ROOT_CERT
 from config.links import Link
 from config.reader import Section, duplicates
 from config.secret import Secret
-from config.settings import CaCerts
 
+ClusterCa = CaCerts[str]
 
-def _camel_case(field: str) -> str:
-    first, *others = field.split("_")
-    return first + "".join(part.title() for part in others)
-
-
-KEYS_OF_FILES = {file: _camel_case(field) for field, file in FILES.items()}
+KEYS_OF_FILES = {
+    CA_CERT: "caCert",
+    CA_KEY: "caKey",
+    CERT_CHAIN: "certChain",
+    ROOT_CERT: "rootCert",
+    CA_CRL: "caCrl",
+}
 """Files of Istio's Secret `cacerts`, and how they are called in the stack file."""
 
-REQUIRED = tuple(file for file in KEYS_OF_FILES if file != OPTIONAL)
+REQUIRED = tuple(file for file in KEYS_OF_FILES if file != CA_CRL)
 
 Report = Callable[[str, str, str, str], None]
 """Note a mistake: name of the cluster, file, what is wrong with it, fix."""
@@ -46,7 +55,7 @@ class Wanted:
     """The time at which certificates have to be valid."""
 
 
-def of_directory(section: Section, wanted: Wanted) -> dict[str, CaCerts]:
+def of_directory(section: Section, wanted: Wanted) -> dict[str, ClusterCa]:
     """Read the cluster CA of each cluster from files; mistakes go into the section's problems."""
     problems, place = section.problems, section.at("directory")
     path = section.text("directory", required=f"name one with {', '.join(REQUIRED)} per cluster")
@@ -61,23 +70,23 @@ def of_directory(section: Section, wanted: Wanted) -> dict[str, CaCerts]:
     return _checked({name: ca for name, ca in cacerts.items() if ca}, wanted, report)
 
 
-def _files(name: str, folder: Path, report: Report) -> CaCerts | None:
+def _files(name: str, folder: Path, report: Report) -> ClusterCa | None:
     texts = {}
-    for field, file in FILES.items():
+    for file in KEYS_OF_FILES:
         try:
-            texts[field] = (folder / file).read_text(encoding="ascii")
+            texts[file] = (folder / file).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
-            if file == OPTIONAL and isinstance(error, FileNotFoundError):
-                texts[field] = ""
+            if file == CA_CRL and isinstance(error, FileNotFoundError):
+                texts[file] = ""
                 continue
             # Not the exception's text: it quotes what it could not decode.
             reason = getattr(error, "strerror", None) or "it is not a PEM file"
             fix = f"rootCa.directory needs {', '.join(REQUIRED)} for each cluster"
             report(name, file, f"cannot be read ({reason})", fix)
-    return CaCerts(**texts) if texts.keys() == FILES.keys() else None
+    return cacerts_of_files(texts) if texts.keys() == KEYS_OF_FILES.keys() else None
 
 
-def of_stack_file(section: Section, wanted: Wanted) -> dict[str, CaCerts]:
+def of_stack_file(section: Section, wanted: Wanted) -> dict[str, ClusterCa]:
     """Read the cluster CA of each cluster from the stack file; none of it gets into a message."""
     problems, path = section.problems, section.at("certificates")
     written = section.section("certificates", secret=True)
@@ -90,7 +99,7 @@ def of_stack_file(section: Section, wanted: Wanted) -> dict[str, CaCerts]:
     return _checked({name: ca for name, ca in cacerts.items() if ca}, wanted, report)
 
 
-def _written(name: str, section: Section) -> CaCerts | None:
+def _written(name: str, section: Section) -> ClusterCa | None:
     key = f"{section.problems.project}:{section.at(name)}"
     command = f"pulumi config set --path --secret {key}"
     item = section.optional_section(name)
@@ -99,14 +108,13 @@ def _written(name: str, section: Section) -> CaCerts | None:
         section.missing(name, f"set {keys} with `{command}.KEY < FILE`")
         return None
     texts = {}
-    for field, file in FILES.items():
-        key = KEYS_OF_FILES[file]
-        required = "" if file == OPTIONAL else f"set it with `{command}.{key} < {file}`"
-        texts[field] = _with_newline(item.secret_text(key, required=required))
+    for file, key in KEYS_OF_FILES.items():
+        required = "" if file == CA_CRL else f"set it with `{command}.{key} < {file}`"
+        texts[file] = _with_newline(item.secret_text(key, required=required))
     item.finish()
-    if not all(texts[field] for field, file in FILES.items() if file in REQUIRED):
+    if not all(texts[file] for file in REQUIRED):
         return None
-    return CaCerts(**texts)
+    return cacerts_of_files(texts)
 
 
 def _with_newline(text: str) -> str:
@@ -119,22 +127,22 @@ def _with_newline(text: str) -> str:
     return f"{text.strip()}\n"
 
 
-def _checked(cacerts: dict[str, CaCerts], wanted: Wanted, report: Report) -> dict[str, CaCerts]:
+def _checked(cacerts: dict[str, ClusterCa], wanted: Wanted, report: Report) -> dict[str, ClusterCa]:
     """Return the cluster CAs as they are, having noted what istiod or a peer would refuse.
 
     What is there as a `Secret` is not judged, and neither is what has to fit to it.
     """
     for name, ca in cacerts.items():
-        if any(isinstance(text, Secret) for text in asdict(ca).values()):
+        if any(isinstance(text, Secret) for text in ca.files().values()):
             continue
-        for fault in certificates.faults(asdict(ca), wanted.now, path_length=True):
+        for fault in certificates.faults(ca, wanted.now, path_length=True):
             report(name, *fault)
     _check_roots(cacerts, wanted.links, report)
     _check_keys(cacerts, report)
     return cacerts
 
 
-def _check_roots(cacerts: Mapping[str, CaCerts], links: Sequence[Link], report: Report) -> None:
+def _check_roots(cacerts: Mapping[str, ClusterCa], links: Sequence[Link], report: Report) -> None:
     """Check that linked clusters trust the same roots."""
     roots = {name: _roots_of(ca) for name, ca in cacerts.items()}
     for first, second in links:
@@ -143,7 +151,7 @@ def _check_roots(cacerts: Mapping[str, CaCerts], links: Sequence[Link], report: 
             report(second, ROOT_CERT, what, "linked clusters need one root of trust")
 
 
-def _check_keys(cacerts: Mapping[str, CaCerts], report: Report) -> None:
+def _check_keys(cacerts: Mapping[str, ClusterCa], report: Report) -> None:
     """Check that each cluster CA has a key of its own."""
     keys = [(name, key) for name, ca in cacerts.items() if (key := _key_of(ca))]
     for name, key in duplicates(keys, lambda pair: pair[1]):
@@ -152,7 +160,7 @@ def _check_keys(cacerts: Mapping[str, CaCerts], report: Report) -> None:
         report(name, CA_CERT, what, "issue a CA with a key of its own for each cluster")
 
 
-def _roots_of(ca: CaCerts) -> list[str]:
+def _roots_of(ca: ClusterCa) -> list[str]:
     """Return the fingerprints of the trusted roots, none when they cannot be read."""
     try:
         return certificates.fingerprints(ca.root_cert)
@@ -160,7 +168,7 @@ def _roots_of(ca: CaCerts) -> list[str]:
         return []
 
 
-def _key_of(ca: CaCerts) -> str:
+def _key_of(ca: ClusterCa) -> str:
     try:
         return certificates.key_fingerprint(ca.ca_cert)
     except ValueError:

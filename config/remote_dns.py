@@ -34,7 +34,7 @@ def parse_remote_dns(section: Section) -> RemoteDns:
         image=image,
         replicas=replicas,
         address=str(address or ""),
-        address6=str(address6 or ""),
+        address6=str(address6) if address6 else None,
         virtual_range=virtual,
     )
 

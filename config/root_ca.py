@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from components.model import CaCerts, CertManager, Root, RootCa
 from config import own_certificates
 from config.kubeconfig import Kubeconfig
 from config.links import FORM, REFERENCE
 from config.own_certificates import Wanted
 from config.reader import DNS_LABEL, Section, duplicates
 from config.secret import Secret
-from config.settings import CaCerts, CertManager, Root, RootCa
 
 OF_CONTEXT = (
     "clusters",
@@ -48,10 +48,10 @@ class Source:
 
     root_ca: RootCa | None = None
     """cert-manager; None: the user brings certificates, or there is no link."""
-    cacerts: Mapping[str, CaCerts] = field(default_factory=dict)
+    cacerts: Mapping[str, CaCerts[str]] = field(default_factory=dict)
     """Name of each cluster to the cluster CA that the user brings; empty otherwise."""
-    stack: str = ""
-    """The stack that issues the cluster CAs; empty: none."""
+    stack: str | None = None
+    """The stack that issues the cluster CAs; None: none does."""
     warn_days: int = WARN_DAYS
 
 
@@ -91,7 +91,7 @@ def _of_context(section: Section, wanted: Wanted, kubeconfig: Kubeconfig) -> Sou
 
 def _of_stack(section: Section, _wanted: Wanted, _kubeconfig: Kubeconfig) -> Source:
     _refuse_others(section, "means nothing beside `stack`")
-    return Source(stack=section.text("stack", pattern=REFERENCE, fix=FORM))
+    return Source(stack=section.text("stack", pattern=REFERENCE, fix=FORM) or None)
 
 
 def _of_directory(section: Section, wanted: Wanted, _kubeconfig: Kubeconfig) -> Source:
@@ -189,14 +189,15 @@ def _root(section: Section, key: str, value: Any) -> Root:
                 required="name the cert-manager issuer; a root without one is its name alone",
                 pattern=OBJECT_NAME,
                 fix="give the name of a cert-manager issuer",
-            ),
+            )
+            or None,
             issuer_kind=item.choice("kind", "ClusterIssuer", ("ClusterIssuer", "Issuer")),
         )
         item.finish()
         return root
     # A section of its own, so that the name is checked like any other.
     name = Section({key: value}, section.path, section.problems).label(key, required="name a root")
-    return Root(name=name, issuer="", issuer_kind="")
+    return Root(name)
 
 
 def _cert_manager(section: Section) -> CertManager | None:

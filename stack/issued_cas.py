@@ -7,23 +7,24 @@ as with certificates that the user brings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 
-from components.trust import certificates
+from components.model import CaCerts, RootCa
+from components.outputs import cacerts_from_output, cacerts_to_output
 from config.problems import Problems
-from config.settings import CaCerts, RootCa, Settings
+from config.settings import Settings
 from stack.other_stacks import UnreadableStackError, outputs_of
 
 OUTPUT = "cacerts"
 
 
-def export(root_ca: RootCa, cacerts: Mapping[str, certificates.CaCerts]) -> None:
+def export(root_ca: RootCa, cacerts: Mapping[str, CaCerts[pulumi.Input[str]]]) -> None:
     """Export the cluster CAs of other stacks' clusters, if there are any; the keys are secrets."""
     if root_ca.clusters:
-        pulumi.export(OUTPUT, {name: dict(cacerts[name]) for name in root_ca.clusters})
+        pulumi.export(OUTPUT, {name: cacerts_to_output(cacerts[name]) for name in root_ca.clusters})
 
 
 def with_cacerts(settings: Settings) -> Settings:
@@ -53,11 +54,7 @@ def with_cacerts(settings: Settings) -> Settings:
             problems.add(path, f"stack {stack!r} {reason}", fix)
     problems.raise_if_any()
     clusters = {
-        name: replace(cluster, cacerts=_cacerts(issued[name]))
+        name: replace(cluster, cacerts=cacerts_from_output(issued[name]))
         for name, cluster in settings.clusters.items()
     }
     return replace(settings, clusters=clusters)
-
-
-def _cacerts(files: Mapping[str, str]) -> CaCerts:
-    return CaCerts(**{field.name: files.get(field.name, "") for field in fields(CaCerts)})

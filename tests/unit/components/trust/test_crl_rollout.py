@@ -8,9 +8,9 @@ import pytest
 
 from components.cluster.istiod_leftovers import CONFIG_MAPS
 from components.kubectl import KubectlError
+from components.model import CA_CRL
 from components.names import REVOCATION_LISTS
 from components.trust import crl_rollout
-from components.trust.cacerts_files import CA_CRL
 from components.trust.crl_rollout import RevocationProvider
 from tests.unit.support.fake_kubectl import FakeKubectl
 from tests.unit.support.recorder import Run
