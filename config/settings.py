@@ -1,4 +1,4 @@
-"""What a stack is configured to be: plain frozen data, made by `config.py` and checked there."""
+"""What a stack is configured to be: plain frozen data, made and checked by this package."""
 
 from __future__ import annotations
 
