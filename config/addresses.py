@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from components import names, protocols
+from components.addresses import virtual_address
 from config.problems import Problems
 from config.reader import Section
 from config.settings import Cluster, RemoteDns
