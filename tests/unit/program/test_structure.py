@@ -92,8 +92,10 @@ def test_every_istio_mtls_is_istio_mutual(full: Run) -> None:
     assert strict.spec == {"mtls": {"mode": "STRICT"}}
 
 
-def test_a_run_leaves_no_state_for_the_next(full: Run, try_program: ProgramRunner) -> None:
-    first = try_program(FULL)
+def test_a_run_leaves_no_state_for_the_next(
+    program: ProgramRunner, try_program: ProgramRunner
+) -> None:
+    first = program(FULL)
     assert try_program(stack("cde")).error is None
     assert try_program({"clusters": {}}).error is not None
     assert try_program(FULL).dump() == first.dump(), "the modules are imported once for all tests"
@@ -111,13 +113,13 @@ print(run.dump())
 
 
 def test_registrations_do_not_depend_on_the_hash_seed(
-    workdir: Path, try_program: ProgramRunner
+    workdir: Path, program: ProgramRunner
 ) -> None:
-    program = DUMP.format(paths=[str(PROJECT_DIR)])
+    script = DUMP.format(paths=[str(PROJECT_DIR)])
     here = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-c", script],
             env={**here, "PYTHONHASHSEED": seed},
             cwd=workdir,
             stdout=subprocess.PIPE,
@@ -128,4 +130,4 @@ def test_registrations_do_not_depend_on_the_hash_seed(
     one, other = (process.communicate(timeout=60)[0] for process in started)
     assert one.count("\n") > 100, "the dump is of the whole program"
     assert one == other
-    assert one.rstrip("\n") == try_program(FULL).dump(), "nor on what this process did before"
+    assert one.rstrip("\n") == program(FULL).dump(), "nor on what this process did before"
