@@ -16,7 +16,8 @@ CAPTURE = "ISTIO_META_DNS_CAPTURE"
 
 def metadata(run: Run, cluster: str) -> dict[str, Any]:
     values = run[f"Release {cluster}-istiod"].inputs["values"]
-    return values["meshConfig"]["defaultConfig"]["proxyMetadata"]
+    proxy_metadata: dict[str, Any] = values["meshConfig"]["defaultConfig"]["proxyMetadata"]
+    return proxy_metadata
 
 
 @pytest.mark.parametrize("mode", ["coredns", "coredns-custom", "kube-dns"])

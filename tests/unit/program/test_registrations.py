@@ -16,6 +16,7 @@ from components.trust.crl_rollout import RevocationProvider
 from components.trust.crl_signing import RevocationListProvider
 from components.trust.rotation_guard import TrustPhaseProvider
 from config import stack_file
+from config.settings import Settings
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import PROJECT, UNKNOWN, Run
 from tests.unit.support.stacks import FULL, stack
@@ -146,7 +147,7 @@ def test_links_are_the_same_in_whatever_order_components_are_given_them(
     as_sorted = try_program(stack("abc")).dump()
     load = stack_file.load
 
-    def swapped(*args: Any) -> stack_file.Settings:
+    def swapped(*args: Any) -> Settings:
         settings = load(*args)
         return replace(settings, links=tuple(pair[::-1] for pair in reversed(settings.links)))
 

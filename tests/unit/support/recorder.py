@@ -99,7 +99,8 @@ class Registration:
 
     @property
     def spec(self) -> dict[str, Any]:
-        return self.inputs["spec"]
+        spec: dict[str, Any] = self.inputs["spec"]
+        return spec
 
     @property
     def object_name(self) -> str:
@@ -329,18 +330,21 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             self._record(request, request.object, read=False)
-        return super().RegisterResource(request)
+        engine: Any = super()  # its methods have no types
+        return engine.RegisterResource(request)
 
     def ReadResource(self, request: Any) -> Any:
         self._record(request, request.properties, read=True)
-        return super().ReadResource(request)
+        engine: Any = super()  # its methods have no types
+        return engine.ReadResource(request)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn:
             secrets: set[str] = set()
             self.run.exports = plain(json_format.MessageToDict(request.outputs), "", secrets)
             self.run.export_secrets = frozenset(secrets)
-        return super().RegisterResourceOutputs(request)
+        engine: Any = super()  # its methods have no types
+        return engine.RegisterResourceOutputs(request)
 
     def _record(self, request: Any, properties: Any, *, read: bool) -> None:
         secrets: set[str] = set()
