@@ -8,7 +8,8 @@ import pytest
 
 from components.cluster import istio_values
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.recorder import DNS_CLUSTER_IP, Run
+from tests.unit.support.answers import DNS_CLUSTER_IP
+from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import stack
 
 CAPTURE = "ISTIO_META_DNS_CAPTURE"
