@@ -159,6 +159,7 @@ def test_messages_about_certificates_do_not_quote_them(
     write_pki(workdir / "pki", "b", root=issued.ca("another"))
     write_pki(workdir / "pki", "c")
     run = try_program({**stack("abc"), "rootCa": {"directory": "pki"}})
+    assert run.error
     text = f"{run.error!r} {run.error} {run.error.__cause__!r} {run.error.__context__!r}"
     assert "ca-key.pem cannot be read (it is not a PEM file)" in text
     assert "root-cert.pem differs from that of 'b', to which 'c' is linked" in text
@@ -170,7 +171,9 @@ def test_messages_about_certificates_do_not_quote_them(
 def test_a_key_is_left_out_when_settings_are_printed(workdir: Path) -> None:
     write_pki(workdir / "pki", "ab")
     settings = parse(workdir, {**stack("ab"), "rootCa": {"directory": "pki"}})
-    assert settings.clusters["a"].cacerts.ca_key == private_key("a")
+    cacerts = settings.clusters["a"].cacerts
+    assert cacerts
+    assert cacerts.ca_key == private_key("a")
     assert body("a") not in repr(settings)
 
 
