@@ -52,12 +52,12 @@ setup: .venv ## Install packages and build the pinned tools
 .PHONY: test
 test: setup lint unit ## Run every test
 	@# Two processes, each with a lab of its own. What takes longest comes first.
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 \
+	@$(PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 20 \
 		tests/e2e tests/engine tests/lab
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTHON) -m pytest tests/unit -n auto --dist worksteal
 
 .PHONY: unit-newest
 unit-newest: .venv ## Run the quick tests with the newest SDK of the Kubernetes provider instead of the pinned one
@@ -66,7 +66,7 @@ unit-newest: .venv ## Run the quick tests with the newest SDK of the Kubernetes 
 	"$$environment/bin/python" -m pip install $(PIP) --require-hashes -r requirements-dev.txt && \
 	"$$environment/bin/python" -m pip install $(PIP) --upgrade pulumi-kubernetes && \
 	"$$environment/bin/python" -m pip show pulumi-kubernetes | sed -n '1,2p' && \
-	"$$environment/bin/python" -m pytest tests/unit
+	"$$environment/bin/python" -m pytest tests/unit -n auto --dist worksteal
 
 .PHONY: bench
 bench: setup ## Measure the figures that README.md quotes, into docs/figures.json

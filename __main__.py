@@ -1,59 +1,69 @@
 """Install Istio on every cluster of the stack, link them, and export how to reach them."""
 
 import pulumi
+from pulumi import ResourceOptions
 
 from components import names
 from components.cluster.egress_policy import EgressPolicy
 from components.cluster.istio_cluster import IstioCluster
 from components.dns.remote_dns import RemoteDns
-from components.link.cluster_link import ClusterLink
+from components.link.cluster_link import ClusterLink, Target
 from components.link.global_services import GlobalServices
 from components.samples.bookinfo import Bookinfo
+from components.specs.global_services import callable_services
 from components.trust.root_ca import RootCa
 from components.trust.rotation_guard import TrustPhase
-from stack import freeze, issued_cas, providers, remote_clusters, wiring
+from stack import configuration, freeze, issued_cas, providers, remote_clusters, wiring
 
-settings = issued_cas.load()
-peers = remote_clusters.read(settings)
+settings = configuration.load()
+remote = remote_clusters.read(settings)
+others: list[pulumi.Resource] = []
 
 freeze.leave_alone(settings.clusters)
-cacerts, listed, further = wiring.cacerts(settings), None, []
+cacerts, with_list = wiring.cacerts(settings), None
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
-    further.append(root_ca := RootCa("root-ca", wiring.root_ca(settings), provider))
-    cacerts, listed = root_ca.cacerts, root_ca.listed
-    issued_cas.export(settings.root_ca, cacerts)
-args = wiring.trust_phase(settings, cacerts, peers.found, listed)
-guard = TrustPhase("trust-phase", args) if args.wanted else None
+    issuing = wiring.root_ca(settings, settings.root_ca)
+    others.append(root_ca := RootCa("root-ca", issuing, ResourceOptions(provider=provider)))
+    cacerts, with_list = {**root_ca.cacerts}, root_ca.listed
+    issued_cas.export(settings.root_ca, root_ca.cacerts)
+trust = wiring.trust_phase(settings, cacerts, remote.linked, with_list)
+guard = TrustPhase("trust-phase", trust) if trust.wanted else None
 
-clusters = {}
+clusters: dict[str, IstioCluster] = {}
 for name, cluster in settings.clusters.items():
-    args = wiring.istio_cluster(settings, name, cacerts[name], guard, peers.found)
+    mesh = wiring.istio_cluster(settings, name, cacerts[name], guard, remote.linked)
     provider = providers.make(name, settings.kubeconfig, cluster.context)
-    clusters[name] = IstioCluster(name, args, provider)
+    clusters[name] = IstioCluster(name, mesh, ResourceOptions(provider=provider))
+targets: dict[str, Target] = {**remote.linked, **clusters}
 
-zones = {name: {} for name in clusters}
+zones: dict[str, dict[str, pulumi.Resource]] = {name: {} for name in clusters}
 for pair in settings.links:
-    if args := wiring.cluster_link(settings, pair, clusters, peers.found):
-        further.append(link := ClusterLink(names.link_name(*pair), args))
+    if all(end in targets for end in pair):
+        args = wiring.cluster_link(settings, pair, clusters, targets)
+        others.append(link := ClusterLink(names.link_name(*pair), args))
         for name, zone in link.zones.items():
             zones[name].update(zone)
 
 for name, cluster in settings.clusters.items():
-    if args := wiring.global_services(settings, name, clusters, peers.found):
-        further.append(whole := GlobalServices(f"{name}-global", args))
-        zones[name].update(whole.zones)
+    here = ResourceOptions(provider=clusters[name].provider)
+    members = wiring.members(settings, name, clusters, remote.linked)
+    if services := callable_services(name, cluster.locality, members):
+        shared = wiring.global_services(settings, clusters[name], services, members)
+        others.append(global_zone := GlobalServices(f"{name}-global", shared))
+        zones[name].update(global_zone.zones)
     if zones[name]:
-        args = wiring.remote_dns(settings, name, zones[name])
-        further.append(RemoteDns(f"{name}-dns", args, clusters[name].provider))
+        dns = wiring.remote_dns(settings, name, zones[name])
+        others.append(RemoteDns(f"{name}-dns", dns, here))
     if cluster.network_policy:
-        args = wiring.egress_policy(settings, name, {**peers.found, **clusters})
-        further.append(EgressPolicy(f"{name}-egress-policy", args, clusters[name].provider))
+        policy = wiring.egress_policy(settings, name, targets)
+        others.append(EgressPolicy(f"{name}-egress-policy", policy, here))
 
 if settings.bookinfo:
-    args = wiring.bookinfo(settings.bookinfo, clusters)
-    further.append(bookinfo := Bookinfo("bookinfo", args))
+    sample = wiring.bookinfo(settings.bookinfo, clusters)
+    others.append(bookinfo := Bookinfo("bookinfo", sample))
     pulumi.export("bookinfo", bookinfo.url)
 
 pulumi.export("clusters", wiring.outputs(settings, clusters))
-remote_clusters.finish(settings, peers, clusters.values(), further)
+if settings.peers:
+    remote_clusters.finish(settings, remote, clusters.values(), others)

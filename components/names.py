@@ -7,7 +7,6 @@ cluster's name alone, so that two stacks of two owners come to the same result.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 
 SUFFIX = "remote"
 """Top-level zone of all host names and trust domains (the seed's common DNS suffix)."""
@@ -103,21 +102,6 @@ def port_label(service: str, namespace: str, port: int, cluster: str) -> str:
     """
     whole = f"{port}.{service_host(service, namespace, cluster)}"
     return f"{service[:20]}-{port}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
-
-
-def virtual_address(service: str, namespace: str, cluster: str, network: str) -> str:
-    """Return the address that a service other than HTTP has on the callers' side.
-
-    Args:
-        service: name of the Service.
-        namespace: its namespace.
-        cluster: the cluster that exposes it.
-        network: IPv4 network, e.g. `241.0.0.0/8`; its first and last address are not used.
-    """
-    host = service_host(service, namespace, cluster)
-    usable = ipaddress.IPv4Network(network)
-    number = int.from_bytes(hashlib.sha256(host.encode()).digest()[:8], "big")
-    return str(usable[1 + number % (usable.num_addresses - 2)])
 
 
 def principal(domain: str, service_account: str) -> str:

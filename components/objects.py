@@ -1,10 +1,12 @@
-"""Make Istio and cert-manager objects, and what several components put on objects."""
+"""What components have in common: the options of their children, and how they make objects."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
 API_VERSIONS = {
@@ -23,27 +25,59 @@ SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 Nor does it then wait for a load balancer: `IngressAddresses` does."""
 
 
-def custom_resource(
-    resource_name: str,
-    kind: str,
-    metadata: dict[str, Any],
-    spec: pulumi.Input[dict[str, Any]],
-    opts: pulumi.ResourceOptions,
-) -> CustomResource:
-    """Register one object.
+class Component(pulumi.ComponentResource):
+    """A component whose children are on the cluster of its Kubernetes provider.
 
-    Args:
-        resource_name: its Pulumi name.
-        kind: one of `API_VERSIONS`.
-        metadata: its name, namespace and further metadata.
-        spec: its spec.
-        opts: parent, provider and what it depends on.
+    The provider comes with the component's options, and children inherit it; only one that is on
+    another cluster names its own.
     """
-    return CustomResource(
-        resource_name,
-        api_version=API_VERSIONS[kind],
-        kind=kind,
-        metadata=metadata,
-        spec=spec,
-        opts=opts,
-    )
+
+    def kubernetes_provider(self) -> pulumi.ProviderResource:
+        """Return the provider that children inherit.
+
+        Raises:
+            ValueError: the component's options name none.
+        """
+        provider = self.get_provider("kubernetes:core/v1:Namespace")
+        if provider is None:
+            raise ValueError(f"component {self.pulumi_resource_name} has no Kubernetes provider")
+        return provider
+
+    def options(
+        self, *depends_on: pulumi.Resource, provider: pulumi.ProviderResource | None = None
+    ) -> ResourceOptions:
+        """Return the options of a child.
+
+        Args:
+            depends_on: what it waits for.
+            provider: that of its cluster, where the component spans several.
+        """
+        return ResourceOptions(parent=self, provider=provider, depends_on=[*depends_on])
+
+    def put(
+        self,
+        kind: str,
+        resource_name: str,
+        metadata: Mapping[str, Any],
+        spec: Input[Mapping[str, Any]],
+        *depends_on: pulumi.Resource,
+        provider: pulumi.ProviderResource | None = None,
+    ) -> CustomResource:
+        """Register an object of Istio or cert-manager.
+
+        Args:
+            kind: one of `API_VERSIONS`.
+            resource_name: its Pulumi name.
+            metadata: its name, namespace and further metadata.
+            spec: its spec.
+            depends_on: what it waits for.
+            provider: that of its cluster, where the component spans several.
+        """
+        return CustomResource(
+            resource_name,
+            api_version=API_VERSIONS[kind],
+            kind=kind,
+            metadata=metadata,
+            spec=spec,
+            opts=self.options(*depends_on, provider=provider),
+        )

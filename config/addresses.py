@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from components import names, protocols
-from config.reader import Problems, Section
+from components.addresses import virtual_address
+from config.problems import Problems
+from config.reader import Section
 from config.settings import Cluster, RemoteDns
 
 DEFAULT_RANGE = "241.0.0.0/8"
@@ -46,42 +48,51 @@ def assign_addresses(
     clusters: Mapping[str, Cluster], remote_dns: RemoteDns, problems: Problems
 ) -> dict[str, Cluster]:
     """Return the clusters, with an address for each of their services that is not HTTP."""
-    network = ipaddress.IPv4Network(remote_dns.virtual_range)
-    owners: dict[str, str] = {}
+    assignment = _Assignment(remote_dns.virtual_range, problems)
+    return {name: assignment.complete(cluster) for name, cluster in clusters.items()}
 
-    def address(cluster: Cluster, service: str, namespace: str) -> str:
-        path = f"clusters.{cluster.name}.exposes"
-        of_service = [
-            e for e in cluster.exposes if (e.service, e.namespace) == (service, namespace)
-        ]
-        wished = sorted({e.address for e in of_service if e.address})
-        if len(wished) > 1:
-            what = f"{service}.{namespace} has the addresses {', '.join(wished)}"
-            problems.add(path, what, "all ports of a Service have one address: give it once")
-        found = (
-            wished[0]
-            if wished
-            else names.virtual_address(service, namespace, cluster.name, remote_dns.virtual_range)
-        )
-        if wished and ipaddress.IPv4Address(found) not in network:
-            what = f"{service}.{namespace} has the address {found}"
-            problems.add(path, what, f"choose one in remoteDns.virtualRange, {network}")
-        host = names.service_host(service, namespace, cluster.name)
-        owner = owners.setdefault(found, host)
-        if owner != host:
-            fix = "give one of them another `address`"
-            problems.add(path, f"{host} and {owner} both have the address {found}", fix)
-        return found
 
-    def with_addresses(cluster: Cluster) -> Cluster:
-        mine = [e for e in cluster.exposes if protocols.named(e.protocol).has_address]
-        found = {
-            of: address(cluster, *of) for of in sorted({(e.service, e.namespace) for e in mine})
-        }
+class _Assignment:
+    """Gives each service its address, and remembers whose each is."""
+
+    def __init__(self, virtual: str, problems: Problems) -> None:
+        self._virtual = virtual
+        self._problems = problems
+        self._owners: dict[str, str] = {}
+        """Address to the host that has it."""
+
+    def complete(self, cluster: Cluster) -> Cluster:
+        """Return a cluster with the addresses of its services."""
+        streams = [e for e in cluster.exposes if protocols.named(e.protocol).has_address]
+        services = sorted({(e.service, e.namespace) for e in streams})
+        addresses = {service: self._address(cluster, *service) for service in services}
         exposes = tuple(
-            replace(e, address=found[e.service, e.namespace]) if e in mine else e
+            replace(e, address=addresses[e.service, e.namespace]) if e in streams else e
             for e in cluster.exposes
         )
         return replace(cluster, exposes=exposes)
 
-    return {name: with_addresses(cluster) for name, cluster in clusters.items()}
+    def _address(self, cluster: Cluster, service: str, namespace: str) -> str:
+        path = f"clusters.{cluster.name}.exposes"
+        address = self._wished(path, cluster, service, namespace) or virtual_address(
+            service, namespace, cluster.name, self._virtual
+        )
+        host = names.service_host(service, namespace, cluster.name)
+        owner = self._owners.setdefault(address, host)
+        if owner != host:
+            fix = "give one of them another `address`"
+            self._problems.add(path, f"{host} and {owner} both have the address {address}", fix)
+        return address
+
+    def _wished(self, path: str, cluster: Cluster, service: str, namespace: str) -> str:
+        """Return the address that the configuration gives a service; empty: none."""
+        ports = [e for e in cluster.exposes if (e.service, e.namespace) == (service, namespace)]
+        wished = sorted({e.address for e in ports if e.address})
+        if len(wished) > 1:
+            what = f"{service}.{namespace} has the addresses {', '.join(wished)}"
+            self._problems.add(path, what, "all ports of a Service have one address: give it once")
+        if wished and ipaddress.IPv4Address(wished[0]) not in ipaddress.IPv4Network(self._virtual):
+            what = f"{service}.{namespace} has the address {wished[0]}"
+            fix = f"choose one in remoteDns.virtualRange, {self._virtual}"
+            self._problems.add(path, what, fix, sure=False)
+        return wished[0] if wished else ""

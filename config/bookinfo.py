@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.samples.bookinfo import HTTP_PORT, NAMESPACE, PORT
+from components.samples.bookinfo_services import HTTP_PORT, NAMESPACE, PORT, exposed_by
 from config.reader import Section
 from config.settings import Bookinfo, Cluster
-
-EXPOSES = {"frontend": ("ratings",), "backend": ("details", "reviews")}
 
 
 def parse_bookinfo(section: Section, clusters: Mapping[str, Cluster]) -> Bookinfo | None:
@@ -33,7 +31,9 @@ def parse_bookinfo(section: Section, clusters: Mapping[str, Cluster]) -> Bookinf
     frontend = clusters.get(bookinfo.frontend)
     if frontend and HTTP_PORT not in frontend.http_ports:
         what = f"{frontend.name!r} has no port for the page on its ingress gateway"
-        section.bad("frontend", what, f"add {HTTP_PORT} to clusters.{frontend.name}.httpPorts")
+        section.bad(
+            "frontend", what, f"add {HTTP_PORT} to clusters.{frontend.name}.httpPorts", sure=False
+        )
     if frontend and frontend.ingress.node_port:
         what = f"{frontend.name!r} has no address with port {HTTP_PORT}: its ingress is a NodePort"
         section.bad("frontend", what, "name another cluster")
@@ -47,14 +47,16 @@ def _check(
     cluster = clusters.get(name)
     if cluster is None:
         if name:
-            section.bad(role, f"there is no cluster {name!r}", f"use one of {', '.join(clusters)}")
+            fix = f"use one of {', '.join(clusters)}"
+            section.bad(role, f"there is no cluster {name!r}", fix, sure=False)
         return
     if other not in clusters:
         return
     if other not in cluster.peers:
-        section.bad(role, f"{name!r} is not linked to {other!r}", f"add [{name}, {other}] to links")
+        fix = f"add [{name}, {other}] to links"
+        section.bad(role, f"{name!r} is not linked to {other!r}", fix, sure=False)
         return
-    for service in EXPOSES[role]:
+    for service in exposed_by(role):
         entry = next(
             (
                 exposed
@@ -66,6 +68,6 @@ def _check(
         what = f"{name!r} does not expose {service} to {other!r}"
         if entry is None:
             wanted = f"{{service: {service}, namespace: {NAMESPACE}, port: {PORT}}}"
-            section.bad(role, what, f"add {wanted} to clusters.{name}.exposes")
+            section.bad(role, what, f"add {wanted} to clusters.{name}.exposes", sure=False)
         elif other not in entry.allow:
             section.bad(role, what, f"add {other} to its `allow` in clusters.{name}.exposes")

@@ -5,44 +5,45 @@ from __future__ import annotations
 import ipaddress
 
 from components import protocols
+from components.model import ExposedPort
 from components.protocols import Protocol
 from config.global_services import parse_is_global, parse_weight
 from config.policy import parse_policy
 from config.ports import parse_port
 from config.reader import Section, duplicates
-from config.settings import Exposed
+from config.secret import Secret
 
 
-def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[Exposed, ...]:
+def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[ExposedPort, ...]:
     """Read what a cluster exposes.
 
     Args:
         section: the cluster's.
         peers: names of the clusters that are linked to it.
     """
-    found: list[tuple[str, Exposed]] = []
+    ports: list[tuple[str, ExposedPort]] = []
     for item in section.sections("exposes"):
         known = [protocol.name for protocol in protocols.TABLE]
         protocol = protocols.named(item.choice("protocol", protocols.HTTP.name, known))
-        exposed = Exposed(
+        exposed = ExposedPort(
             service=item.label("service", required="name the Service to expose"),
             namespace=item.label("namespace", required="name the namespace of the Service"),
             port=parse_port(item, "port", required="give a port of the Service"),
             protocol=protocol.name,
-            address=_address(item, protocol),
+            address=_address(item, protocol) or None,
             allow=_allow(item, peers),
             policy=parse_policy(item.section("policy"), protocol),
             is_global=parse_is_global(item, protocol),
             weight=parse_weight(item),
         )
         item.finish()
-        found.append((item.path, exposed))
+        ports.append((item.path, exposed))
     for path, again in duplicates(
-        found, lambda pair: (pair[1].service, pair[1].namespace, pair[1].port)
+        ports, lambda pair: (pair[1].service, pair[1].namespace, pair[1].port)
     ):
         what = f"{again.service}.{again.namespace}:{again.port} is listed twice"
         section.problems.add(path, what, "remove one of the two")
-    return tuple(exposed for _, exposed in found)
+    return tuple(exposed for _, exposed in ports)
 
 
 def _address(item: Section, protocol: Protocol) -> str:
@@ -72,10 +73,11 @@ def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
         )
     for name in duplicates(allowed, str):
         item.bad("allow", f"{name!r} is listed twice", "remove one of the two")
-    for name in (name for name in allowed if name not in peers):
+    for name in (name for name in allowed if name not in peers and not isinstance(name, Secret)):
         item.bad(
             "allow",
             f"{name!r} is not linked to this cluster",
             f"linked: {', '.join(peers) or 'none'}",
+            sure=False,
         )
     return tuple(sorted(str(name) for name in allowed))

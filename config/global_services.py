@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components import names, protocols
+from components.model import ExposedPort
 from components.protocols import Protocol
-from config.reader import Problems, Section
-from config.settings import Cluster, Exposed
+from config.problems import Problems
+from config.reader import Section
+from config.settings import Cluster
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
@@ -26,26 +28,23 @@ def parse_locality(section: Section) -> str:
 
 def parse_is_global(item: Section, protocol: Protocol) -> bool:
     """Read whether an exposed port is part of a global service."""
-    found = item.flag("global")
-    if found and not protocol.may_be_global:
+    is_global = item.flag("global")
+    if is_global and not protocol.may_be_global:
         what = f"is not possible for a service of protocol {protocol.name}"
         others = protocols.either([other for other in protocols.TABLE if other.may_be_global])
         item.bad("global", what, f"remove it; global services are {others}")
         return False
-    return found
+    return is_global
 
 
 def parse_weight(item: Section) -> int | None:
     """Read the share of a member of a global service; None: the nearest gets all."""
-    if not item.has("weight"):
-        item.take("weight")
-        return None
-    return item.integer("weight", 0, low=0, high=1000, noun="a share")
+    return item.integer("weight", None, low=0, high=1000, noun="a share")
 
 
 def check_global_services(clusters: Mapping[str, Cluster], problems: Problems) -> None:
     """Check that the members of each global service offer the same."""
-    first: dict[tuple[str, str, int], tuple[str, Exposed]] = {}
+    first: dict[tuple[str, str, int], tuple[str, ExposedPort]] = {}
     for name, cluster in clusters.items():
         for index, exposed in enumerate(cluster.exposes):
             path = f"clusters.{name}.exposes[{index}]"
@@ -69,7 +68,7 @@ def check_global_services(clusters: Mapping[str, Cluster], problems: Problems) -
 
 
 def _check_same(
-    path: str, exposed: Exposed, other_path: str, other: Exposed, problems: Problems
+    path: str, exposed: ExposedPort, other_path: str, other: ExposedPort, problems: Problems
 ) -> None:
     if exposed.protocol != other.protocol:
         what = f"{exposed.protocol!r}, but {other_path}.protocol is {other.protocol!r}"

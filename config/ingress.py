@@ -7,10 +7,12 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
-from components.specs.outbound import is_ip
+from components.addresses import is_ip
+from components.model import Ingress
 from config.ports import port_number
-from config.reader import DNS_LABEL, Problems, Section, duplicates
-from config.settings import Cluster, Ingress
+from config.problems import Problems
+from config.reader import DNS_LABEL, Section, duplicates
+from config.settings import Cluster
 
 LOAD_BALANCER = "LoadBalancer"
 NODE_PORT = "NodePort"
@@ -41,9 +43,9 @@ def parse_ingress(section: Section, link_port: int) -> Ingress:
         )
         if not by_hand:
             fix = "list the addresses by which peers reach the nodes"
-            section.bad("addresses", f"is missing, and service is {NODE_PORT}", fix)
+            section.bad("addresses", f"is missing, and service is {NODE_PORT}", fix, sure=False)
     elif section.has("nodePort"):
-        section.take("nodePort")
+        section.skip("nodePort")
         fix = f"remove it, or set service to {NODE_PORT}"
         section.bad("nodePort", f"has no meaning with service {service}", fix)
     if asked and by_hand:
@@ -51,24 +53,30 @@ def parse_ingress(section: Section, link_port: int) -> Ingress:
     port = port_number(section, "port", node_port or link_port)
     if service == LOAD_BALANCER and not by_hand and port != link_port:
         fix = "list `addresses`, too: the cluster's own load balancer listens on the linkPort"
-        section.bad("port", f"{port} is not the linkPort", fix)
+        section.bad("port", f"{port} is not the linkPort", fix, sure=False)
     section.finish()
-    return Ingress(service, addresses, port, node_port, wait)
+    return Ingress(
+        service=service,
+        addresses=addresses,
+        port=port,
+        node_port=node_port or None,
+        wait_seconds=wait,
+    )
 
 
 def _addresses(section: Section) -> tuple[str, ...]:
     numbered, keys = section.numbered("addresses")
-    found = []
+    addresses = []
     for key in keys:
         text = numbered.text(key, required="give an IP address or a host name")
         fault = _fault(text)
         if fault:
             numbered.bad(key, f"{text!r} {fault}", "give an IP address or a whole host name")
         elif text:
-            found.append(str(ipaddress.ip_address(text)) if is_ip(text) else text)
-    for address in duplicates(found, str):
+            addresses.append(str(ipaddress.ip_address(text)) if is_ip(text) else text)
+    for address in duplicates(addresses, str):
         section.bad("addresses", f"{address} is listed twice", "remove one of the two")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(addresses))
 
 
 def _fault(text: str) -> str:

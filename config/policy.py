@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from components.model import OutlierEjection, Retries, TrafficPolicy
 from components.protocols import Protocol
 from components.specs import traffic_policy
 from config.reader import Section
-from config.settings import OutlierEjection, Policy, Retries
 
 _DURATION = r"(?=.*[1-9])([0-9]+(h|m|s|ms))+"
 _MOST = 2**31 - 1
@@ -13,7 +13,7 @@ _CONDITIONS = r"[a-z0-9-]+( *, *[a-z0-9-]+)*"
 HTTP_ONLY = ("timeout", "retries", "outlierEjection", "maxPendingRequests", "maxRequests")
 
 
-def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
+def parse_policy(section: Section, protocol: Protocol) -> TrafficPolicy | None:
     """Read the policy of an exposed port; None when there is none.
 
     Args:
@@ -24,27 +24,26 @@ def parse_policy(section: Section, protocol: Protocol) -> Policy | None:
     if not protocol.is_http:
         for key in (key for key in keys if key in HTTP_ONLY):
             what = f"has no meaning for {protocol.name}"
-            section.bad(key, what, "remove it; maxConnections remains")
-    policy = Policy(
-        timeout=_duration(section, "timeout"),
+            section.refuse(key, what, "remove it; maxConnections remains")
+    policy = TrafficPolicy(
+        timeout=_duration(section, "timeout") or None,
         retries=_retries(section),
         outlier_ejection=_outlier_ejection(section),
-        max_connections=_limit(section, "maxConnections"),
-        max_pending_requests=_limit(section, "maxPendingRequests"),
-        max_requests=_limit(section, "maxRequests"),
+        max_connections=_limit(section, "maxConnections") or None,
+        max_pending_requests=_limit(section, "maxPendingRequests") or None,
+        max_requests=_limit(section, "maxRequests") or None,
     )
     section.finish()
     return policy if keys else None
 
 
 def _retries(section: Section) -> Retries | None:
-    if not section.has("retries"):
-        section.take("retries")
+    inner = section.optional_section("retries")
+    if inner is None:
         return None
-    inner = section.section("retries")
     retries = Retries(
         attempts=inner.integer("attempts", 2, low=0, high=10, noun="a number of retries"),
-        per_try_timeout=_duration(inner, "perTryTimeout"),
+        per_try_timeout=_duration(inner, "perTryTimeout") or None,
         retry_on=inner.text(
             "retryOn",
             traffic_policy.RETRY_ON,
@@ -57,10 +56,9 @@ def _retries(section: Section) -> Retries | None:
 
 
 def _outlier_ejection(section: Section) -> OutlierEjection | None:
-    if not section.has("outlierEjection"):
-        section.take("outlierEjection")
+    inner = section.optional_section("outlierEjection")
+    if inner is None:
         return None
-    inner = section.section("outlierEjection")
     ejection = OutlierEjection(
         consecutive_errors=inner.integer("consecutiveErrors", 5, low=1, high=1000, noun="a number"),
         interval=_duration(inner, "interval") or "10s",

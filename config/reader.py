@@ -1,6 +1,6 @@
 """Read nested configuration and collect every mistake in it, each with its path, value and fix.
 
-Knows nothing of what the keys mean (that is `config.py`) and nothing of Pulumi.
+Knows nothing of what the keys mean, that is for the module of each; and nothing of Pulumi.
 """
 
 from __future__ import annotations
@@ -8,40 +8,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from config.problems import Problems
+from config.secret import Secret
 
 # RFC 1123 label, what Kubernetes accepts as the name of a namespace or a Service.
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
-REDACTED = "(private key, not shown)"
-_PRIVATE_KEY = re.compile(
-    r"-*BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(END [A-Z0-9 ]*PRIVATE KEY-*|\Z)", re.DOTALL
-)
-# Base64 of `-----BEGIN`, with all to the end of the quoted value: it can be folded in any way.
-_ENCODED = re.compile(r"LS0tLS1CRUdJTi[^'\"]*")
-
-
-def redact(text: str) -> str:
-    """Return the text without private keys in it, PEM or base64 of that."""
-    return _ENCODED.sub(REDACTED, _PRIVATE_KEY.sub(REDACTED, text))
-
-
-class Problems:
-    """The mistakes found so far, in the order in which they were met."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def add(self, path: str, what: str, fix: str) -> None:
-        """Note one mistake.
-
-        Args:
-            path: where it is, e.g. `clusters.a.exposes[0].port`.
-            what: what is wrong, with the value.
-            fix: what to write instead.
-        """
-        # A second lock: nothing below here should hand over a secret, see `Section.secret`.
-        self.messages.append("; ".join((redact(f"{path}: {what}"), redact(fix))))
+_Default = TypeVar("_Default", int, None)
 
 
 class Section:
@@ -52,6 +27,9 @@ class Section:
         path: where it is.
         problems: where mistakes go.
         secret: no message may quote a value of it, or of a section in it.
+
+    A `Secret` is taken for a text whose content is good: it is returned as it is, and mistakes in
+    the content of its key are not noted. Where one stands for a choice, that has its default.
     """
 
     def __init__(self, value: Any, path: str, problems: Problems, *, secret: bool = False) -> None:
@@ -60,8 +38,10 @@ class Section:
         self._secret = secret
         self._unread: dict[str, Any] = {}
         self._read: list[str] = []
+        self._unseen: set[str] = set()
         if isinstance(value, Mapping):
             self._unread = {str(key): item for key, item in value.items()}
+            self._unseen = {key for key, item in self._unread.items() if isinstance(item, Secret)}
         elif value is not None:
             what = f"{self._shown(value)} is not a mapping"
             problems.add(path, what, "write `key: value` lines under it")
@@ -73,9 +53,18 @@ class Section:
         """Return the path of `key`."""
         return f"{self.path}.{key}" if self.path else key
 
-    def bad(self, key: str, what: str, fix: str) -> None:
-        """Note a mistake in the value of `key`."""
-        self.problems.add(self.at(key), what, fix)
+    def bad(self, key: str, what: str, fix: str, *, sure: bool = True) -> None:
+        """Note a mistake in the value of `key`; for `sure` see `Problems.add`."""
+        if key not in self._unseen:
+            self.problems.add(self.at(key), what, fix, sure=sure)
+
+    def missing(self, key: str, fix: str) -> None:
+        """Note that `key` has to be there."""
+        self.bad(key, "is missing", fix, sure=False)
+
+    def refuse(self, key: str, what: str, fix: str, *, sure: bool = True) -> None:
+        """Note that `key` may not be there, or not with a value of this kind, be it a secret."""
+        self.problems.add(self.at(key), what, fix, sure=sure)
 
     def keys(self) -> list[str]:
         """Return the keys not read yet, as the user wrote them."""
@@ -89,6 +78,11 @@ class Section:
         """Return the raw value of `key`, None when it is not there."""
         self._read.append(key)
         return self._unread.pop(key, None)
+
+    def skip(self, *keys: str) -> None:
+        """Mark keys as known without a look at what they have."""
+        for key in keys:
+            self.take(key)
 
     def text(
         self, key: str, default: str = "", *, required: str = "", pattern: str = "", fix: str = ""
@@ -105,8 +99,10 @@ class Section:
         value = self.take(key)
         if value is None or value == "":
             if required:
-                self.bad(key, "is missing", required)
+                self.missing(key, required)
             return default
+        if isinstance(value, Secret):
+            return value
         if not isinstance(value, str) or (pattern and not re.fullmatch(pattern, value)):
             self.bad(key, f"{self._shown(value)} is not valid", fix or "give a string")
             return default
@@ -121,12 +117,12 @@ class Section:
         """
         value = self.take(key)
         if value is not None and not isinstance(value, str):
-            self.bad(key, "is not a text", "give a string")
+            self.refuse(key, "is not a text", "give a string")
             return ""
         if value and value.strip():
             return value
         if required:
-            self.bad(key, "is missing", required)
+            self.missing(key, required)
         return ""
 
     def member(self, key: str, members: Sequence[str] | None, *, required: str, whole: str) -> str:
@@ -157,7 +153,7 @@ class Section:
     def choice(self, key: str, default: str, options: Sequence[str]) -> str:
         """Read one of a few words."""
         value = self.take(key)
-        if value is None:
+        if value is None or isinstance(value, Secret):
             return default
         if value not in options:
             what = f"{self._shown(value)} is unknown"
@@ -166,17 +162,24 @@ class Section:
         return str(value)
 
     def integer(
-        self, key: str, default: int, *, low: int, high: int, required: str = "", noun: str = ""
-    ) -> int:
+        self,
+        key: str,
+        default: _Default,
+        *,
+        low: int,
+        high: int,
+        required: str = "",
+        noun: str = "",
+    ) -> int | _Default:
         """Read a whole number from `low` to `high`; `noun` says what it counts in the message."""
         value = self.take(key)
         if value is None:
             if required:
-                self.bad(key, "is missing", required)
+                self.missing(key, required)
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             what = f"{self._shown(value)} is not {noun or 'valid'}"
-            self.bad(key, what, f"give a whole number from {low} to {high}")
+            self.refuse(key, what, f"give a whole number from {low} to {high}")
             return default
         return value
 
@@ -185,12 +188,20 @@ class Section:
         value = self.take(key)
         if value is None or isinstance(value, bool):
             return bool(value)
-        self.bad(key, f"{self._shown(value)} is not valid", "write `true` or `false`")
+        what = f"{self._shown(value)} is not valid"
+        self.refuse(key, what, "write `true` or `false`")
         return False
 
     def section(self, key: str, *, secret: bool = False) -> Section:
         """Read a mapping, empty when absent; `secret`: no message may quote a value of it."""
         return Section(self.take(key), self.at(key), self.problems, secret=self._secret or secret)
+
+    def optional_section(self, key: str) -> Section | None:
+        """Read a mapping; None when absent."""
+        if self.has(key):
+            return self.section(key)
+        self.skip(key)
+        return None
 
     def sections(self, key: str) -> list[Section]:
         """Read a list of mappings, empty when absent."""
@@ -206,7 +217,7 @@ class Section:
             return list(default)
         if not isinstance(value, list):
             what = f"{self._shown(value)} is not a list"
-            self.bad(key, what, "write `- item` lines under it")
+            self.refuse(key, what, "write `- item` lines under it")
             return []
         return value
 
@@ -218,8 +229,8 @@ class Section:
         """
         items = self.items(key)
         keys = [f"{key}[{index}]" for index in range(len(items))]
-        found = dict(zip(keys, items, strict=True))
-        return Section(found, self.path, self.problems, secret=self._secret), keys
+        by_key = dict(zip(keys, items, strict=True))
+        return Section(by_key, self.path, self.problems, secret=self._secret), keys
 
     def labels(self, key: str, *, required: str) -> list[str]:
         """Read a list of different DNS labels; what is none is left out.
@@ -229,10 +240,10 @@ class Section:
             required: the fix to show for an item that is empty.
         """
         numbered, keys = self.numbered(key)
-        found = [label for item in keys if (label := numbered.label(item, required=required))]
-        for name in duplicates(found, str):
+        labels = [label for item in keys if (label := numbered.label(item, required=required))]
+        for name in duplicates(labels, str):
             self.bad(key, f"{name!r} is listed twice", "remove one of the two")
-        return found
+        return labels
 
     def mapping(self, key: str) -> dict[str, Any]:
         """Read a mapping whose keys are not ours to check (Helm values)."""
@@ -241,7 +252,7 @@ class Section:
             return {}
         if not isinstance(value, Mapping):
             what = f"{self._shown(value)} is not a mapping"
-            self.bad(key, what, "write `key: value` lines under it")
+            self.refuse(key, what, "write `key: value` lines under it")
             return {}
         return dict(value)
 
@@ -250,7 +261,7 @@ class Section:
         for key in self._unread:
             near = difflib.get_close_matches(key, self._read, n=1)
             fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self._read)}"
-            self.bad(key, "is an unknown key", fix)
+            self.refuse(key, "is an unknown key", fix)
 
 
 def duplicates(items: Iterable[Any], key: Callable[[Any], Any]) -> list[Any]:

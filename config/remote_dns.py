@@ -30,7 +30,13 @@ def parse_remote_dns(section: Section) -> RemoteDns:
         check_apart(section, virtual, ipaddress.ip_network(address))
     section.finish()
     # As Python writes them: a scope or blanks would end up in a Corefile.
-    return RemoteDns(image, replicas, str(address or ""), str(address6 or ""), virtual)
+    return RemoteDns(
+        image=image,
+        replicas=replicas,
+        address=str(address or ""),
+        address6=str(address6) if address6 else None,
+        virtual_range=virtual,
+    )
 
 
 def _address(section: Section, key: str, default: str, version: int) -> Ip | None:
@@ -59,12 +65,13 @@ def _on_the_pod(ip: Ip) -> bool:
 
 
 def _check_networks(section: Section, addresses: dict[str, Ip | None], virtual: str) -> None:
-    for index, cidr in enumerate(section.items("knownCidrs")):
-        key = f"knownCidrs[{index}]"
+    numbered, keys = section.numbered("knownCidrs")
+    for key in keys:
+        cidr = numbered.take(key)
         try:
             network = ipaddress.ip_network(str(cidr))
         except ValueError:
-            section.bad(key, f"{cidr!r} is not a network", "write one like 10.0.0.0/8")
+            numbered.bad(key, f"{cidr!r} is not a network", "write one like 10.0.0.0/8")
             continue
         for name, ip in addresses.items():
             if ip and ip in network:

@@ -1,39 +1,24 @@
-"""The configuration `rootCa`: where the cluster CAs come from. Checked as far as it can be here.
+"""`rootCa`: where the cluster CAs come from. Checked as far as it can be here.
 
 There are four sources: cert-manager on a cluster (`context`), the stack that has that cluster
-(`stack`), files (`directory`), or the same in the stack file (`certificates`). Certificates that
-the user brings are checked as istiod and the peers will, so that a preview tells what would
-otherwise be found in logs.
+(`stack`), and two of certificates that the user brings, see `own_certificates`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.trust import certificates
+from components.model import CaCerts, CertManager, Root, RootCa
+from config import own_certificates
 from config.kubeconfig import Kubeconfig
-from config.peers import FORM, REFERENCE
+from config.links import FORM, REFERENCE
+from config.own_certificates import Wanted
 from config.reader import DNS_LABEL, Section, duplicates
-from config.settings import CaCerts, CertManager, Root, RootCa
+from config.secret import Secret
 
-KEYS_OF_FILES = {
-    "ca-cert.pem": "caCert",
-    "ca-key.pem": "caKey",
-    "cert-chain.pem": "certChain",
-    "root-cert.pem": "rootCert",
-    "ca-crl.pem": "caCrl",
-}
-"""Files of Istio's Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert), and
-how they are called in the stack file; in the order of the fields of `CaCerts`."""
-OPTIONAL_FILE = "ca-crl.pem"
-FILES = tuple(file for file in KEYS_OF_FILES if file != OPTIONAL_FILE)
-
-SOURCES = ("context", "stack", "directory", "certificates")
 OF_CONTEXT = (
     "clusters",
     "namespace",
@@ -50,79 +35,88 @@ SELF_SIGNED = "self-signed"
 """Ends the name of the Issuer that the program makes for each root, beside one of its own name."""
 OBJECT_NAME = rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*"
 
+WARN_DAYS = 14
+
 SERIAL = re.compile(r"[0-9a-f]+|[0-9a-f]{2}(:[0-9a-f]{2})+", re.IGNORECASE)
 SERIAL_DIGITS = 40
 """RFC 5280: at most 20 octets."""
-
-Report = Callable[[str, str, str, str], None]
-"""Note a mistake: name of the cluster, file, what is wrong with it, fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the cluster CAs come from."""
 
-    root_ca: RootCa | None
+    root_ca: RootCa | None = None
     """cert-manager; None: the user brings certificates, or there is no link."""
-    cacerts: Mapping[str, CaCerts]
+    cacerts: Mapping[str, CaCerts[str]] = field(default_factory=dict)
     """Name of each cluster to the cluster CA that the user brings; empty otherwise."""
-    stack: str
-    """The stack that issues the cluster CAs; empty: none."""
-    warn_days: int
+    stack: str | None = None
+    """The stack that issues the cluster CAs; None: none does."""
+    warn_days: int = WARN_DAYS
 
 
-def parse_root_ca(
-    section: Section,
-    clusters: Sequence[str],
-    links: Sequence[tuple[str, str]],
-    kubeconfig: Kubeconfig,
-    directory: Path,
-    now: datetime,
-) -> Source:
+def parse_root_ca(section: Section, wanted: Wanted, kubeconfig: Kubeconfig) -> Source:
     """Read the section `rootCa`; mistakes go into its problems.
 
     Args:
         section: the section.
-        clusters: names of the stack's clusters.
-        links: pairs of them that are linked.
+        wanted: the clusters that need a CA.
         kubeconfig: which contexts there are.
-        directory: the project's directory, which relative paths start from.
-        now: the time at which certificates have to be valid.
     """
     sources = [key for key in SOURCES if section.has(key)]
-    for key in sources[1:]:
-        section.bad(key, f"stands beside `{sources[0]}`", "keep one source of certificates")
-    source = sources[0] if len(sources) == 1 else ""
-    if not sources and links:
+    source = Source()
+    if not sources and wanted.links:
         section.problems.add(
             section.path,
             "is missing, and linked clusters need a shared root of trust",
             "set `context` of a cluster that runs cert-manager, `stack` of one that does, or "
             "`directory` of certificates",
+            sure=False,
         )
     elif not sources:
         _refuse_others(section, "means nothing without `context`")
-    elif source in ("stack", "directory", "certificates"):
-        _refuse_others(section, f"means nothing beside `{source}`")
-    root_ca = _root_ca(section, kubeconfig, clusters) if source == "context" else None
-    stack = ""
-    if source == "stack":
-        stack = section.text("stack", pattern=REFERENCE, fix=FORM)
-    cacerts: dict[str, CaCerts] = {}
-    if source == "directory":
-        cacerts = _of_directory(section, clusters, links, directory, now)
-    elif source == "certificates":
-        cacerts = _of_stack_file(section, clusters, links, now)
-    warn_days = _days(section, "warnDays", 14, low=0)
-    for key in (*SOURCES, *OF_CONTEXT):  # known, though nothing may have read them
-        section.take(key)
+    elif len(sources) == 1:
+        source = SOURCES[sources[0]](section, wanted, kubeconfig)
+    for key in sources[1:]:
+        section.refuse(key, f"stands beside `{sources[0]}`", "keep one source of certificates")
+    source = replace(source, warn_days=_days(section, "warnDays", WARN_DAYS, low=0))
+    section.skip(*SOURCES, *OF_CONTEXT)
     section.finish()
-    return Source(root_ca, cacerts, stack, warn_days)
+    return source
+
+
+def _of_context(section: Section, wanted: Wanted, kubeconfig: Kubeconfig) -> Source:
+    return Source(root_ca=_root_ca(section, kubeconfig, wanted.clusters))
+
+
+def _of_stack(section: Section, _wanted: Wanted, _kubeconfig: Kubeconfig) -> Source:
+    _refuse_others(section, "means nothing beside `stack`")
+    return Source(stack=section.text("stack", pattern=REFERENCE, fix=FORM) or None)
+
+
+def _of_directory(section: Section, wanted: Wanted, _kubeconfig: Kubeconfig) -> Source:
+    _refuse_others(section, "means nothing beside `directory`")
+    return Source(cacerts=own_certificates.of_directory(section, wanted))
+
+
+def _of_stack_file(section: Section, wanted: Wanted, _kubeconfig: Kubeconfig) -> Source:
+    _refuse_others(section, "means nothing beside `certificates`")
+    return Source(cacerts=own_certificates.of_stack_file(section, wanted))
+
+
+SOURCES: Mapping[str, Callable[[Section, Wanted, Kubeconfig], Source]] = {
+    "context": _of_context,
+    "stack": _of_stack,
+    "directory": _of_directory,
+    "certificates": _of_stack_file,
+}
+"""Key to what reads it; a stack has at most one of them."""
 
 
 def _refuse_others(section: Section, what: str) -> None:
     for key in filter(section.has, OF_CONTEXT):
-        section.bad(key, f"{what}: it is for cert-manager", "remove it, or use `context`")
+        fix = "remove it, or use `context`"
+        section.refuse(key, f"{what}: it is for cert-manager", fix, sure=False)
 
 
 def _days(section: Section, key: str, default: int, *, low: int = 1) -> int:
@@ -149,7 +143,7 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig, clusters: Sequence[str]) 
     if root_ca.renew_before_days >= root_ca.lifetime_days:
         what = f"{root_ca.renew_before_days} is too long"
         fix = f"renew before the end of the {root_ca.lifetime_days} days of rootCa.lifetimeDays"
-        section.bad("renewBeforeDays", what, fix)
+        section.bad("renewBeforeDays", what, fix, sure=False)
     if root_ca.revoked is not None and any(root.issuer for root in root_ca.roots):
         what = "stands beside a root with an issuer: the program cannot sign for the user's issuer"
         section.bad("revoked", what, "remove one of the two")
@@ -158,10 +152,10 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig, clusters: Sequence[str]) 
 
 def _further_clusters(section: Section, own: Sequence[str]) -> tuple[str, ...]:
     """Read the clusters of other stacks that get a CA from here."""
-    found = section.labels("clusters", required="name a cluster of another stack")
-    for name in (name for name in found if name in own):
+    further = section.labels("clusters", required="name a cluster of another stack")
+    for name in (name for name in further if name in own):
         section.bad("clusters", f"{name!r} is a cluster of this stack", "it has a CA: remove it")
-    return tuple(sorted({*found}))
+    return tuple(sorted({*further}))
 
 
 def _roots(section: Section) -> tuple[Root, ...]:
@@ -169,12 +163,12 @@ def _roots(section: Section) -> tuple[Root, ...]:
     if not 1 <= len(written) <= 2:
         fix = "name one root, or two while one takes the place of the other"
         section.bad("roots", f"has {len(written)} entries", fix)
-    found = [(f"roots[{i}]", _root(section, f"roots[{i}]", item)) for i, item in enumerate(written)]
-    named = [(key, root) for key, root in found if root.name]
+    roots = [(f"roots[{i}]", _root(section, f"roots[{i}]", item)) for i, item in enumerate(written)]
+    named = [(key, root) for key, root in roots if root.name]
     for key, root in duplicates(named, lambda pair: pair[1].name):
         section.bad(key, f"{root.name!r} is another root's name too", "give each its own")
-    made = [root.name for _, root in named if not root.issuer]
-    own = {*made, *(f"{name}-{SELF_SIGNED}" for name in made)}
+    self_signed = [root.name for _, root in named if not root.issuer]
+    own = {*self_signed, *(f"{name}-{SELF_SIGNED}" for name in self_signed)}
     for key, root in named:
         if f"-{root.name}".endswith(f"-{SELF_SIGNED}"):
             what = f"{root.name!r} could be an Issuer that the program makes for another root"
@@ -182,7 +176,7 @@ def _roots(section: Section) -> tuple[Root, ...]:
         if root.issuer_kind == "Issuer" and root.issuer in own:
             what = f"{root.issuer!r} is an Issuer that the program makes itself"
             section.bad(f"{key}.issuer", what, "name one of yours, or write the root's name alone")
-    return tuple(root for _, root in found)
+    return tuple(root for _, root in roots)
 
 
 def _root(section: Section, key: str, value: Any) -> Root:
@@ -195,14 +189,15 @@ def _root(section: Section, key: str, value: Any) -> Root:
                 required="name the cert-manager issuer; a root without one is its name alone",
                 pattern=OBJECT_NAME,
                 fix="give the name of a cert-manager issuer",
-            ),
+            )
+            or None,
             issuer_kind=item.choice("kind", "ClusterIssuer", ("ClusterIssuer", "Issuer")),
         )
         item.finish()
         return root
     # A section of its own, so that the name is checked like any other.
     name = Section({key: value}, section.path, section.problems).label(key, required="name a root")
-    return Root(name, "", "")
+    return Root(name)
 
 
 def _cert_manager(section: Section) -> CertManager | None:
@@ -211,7 +206,7 @@ def _cert_manager(section: Section) -> CertManager | None:
         return None
     if value is not True and not isinstance(value, Mapping):
         fix = "write `true`, or a mapping of version, repository and values"
-        section.bad("certManager", f"{value!r} is not valid", fix)
+        section.refuse("certManager", f"{value!r} is not valid", fix)
         return None
     item = Section({} if value is True else value, section.at("certManager"), section.problems)
     cert_manager = CertManager(
@@ -226,18 +221,18 @@ def _cert_manager(section: Section) -> CertManager | None:
 def _revoked(section: Section) -> tuple[str, ...] | None:
     if not section.has("revoked"):
         return None
-    serials = [
-        _serial(section, f"revoked[{index}]", value)
-        for index, value in enumerate(section.items("revoked"))
-    ]
-    found = [serial for serial in serials if serial]
-    for serial in duplicates(found, str):
+    numbered, keys = section.numbered("revoked")
+    serials = [serial for key in keys if (serial := _serial(numbered, key))]
+    for serial in duplicates(serials, str):
         section.bad("revoked", f"{serial!r} is listed twice", "remove one of the two")
-    return tuple(sorted(found))
+    return tuple(sorted(serials))
 
 
-def _serial(section: Section, key: str, value: Any) -> str:
+def _serial(section: Section, key: str) -> str:
     """Return a serial number as `certificates.Facts` has it, empty when it is none."""
+    value = section.take(key)
+    if isinstance(value, Secret):
+        return value
     if not isinstance(value, str):
         section.bad(key, f"{value!r} is not a text", "quote it: YAML takes its digits for a number")
         return ""
@@ -251,112 +246,3 @@ def _serial(section: Section, key: str, value: Any) -> str:
         fix = f"a serial number has at most {SERIAL_DIGITS}: this may be a fingerprint"
         section.bad(key, what, fix)
     return serial
-
-
-def _of_directory(
-    section: Section,
-    clusters: Sequence[str],
-    links: Sequence[tuple[str, str]],
-    directory: Path,
-    now: datetime,
-) -> dict[str, CaCerts]:
-    """Read the certificates of each cluster from files."""
-    problems, place = section.problems, section.at("directory")
-    path = section.text("directory", required=f"name one with {', '.join(FILES)} per cluster")
-    if not path:
-        return {}
-    pki = (directory / Path(path).expanduser()).resolve()
-
-    def report(name: str, file: str, what: str, fix: str) -> None:
-        problems.add(place, f"{pki / name / file} {what}", fix)
-
-    read = {name: _read(name, pki / name, report) for name in clusters}
-    return _checked({n: ca for n, ca in read.items() if ca}, links, now, report)
-
-
-def _read(name: str, folder: Path, report: Report) -> CaCerts | None:
-    contents = []
-    for file in KEYS_OF_FILES:
-        try:
-            contents.append((folder / file).read_text(encoding="ascii"))
-        except (OSError, UnicodeDecodeError) as error:
-            if file == OPTIONAL_FILE and isinstance(error, FileNotFoundError):
-                contents.append("")
-                continue
-            # Not the exception's text: it quotes what it could not decode.
-            reason = getattr(error, "strerror", None) or "it is not a PEM file"
-            fix = f"rootCa.directory needs {', '.join(FILES)} for each cluster"
-            report(name, file, f"cannot be read ({reason})", fix)
-    return CaCerts(*contents) if len(contents) == len(KEYS_OF_FILES) else None
-
-
-def _of_stack_file(
-    section: Section, clusters: Sequence[str], links: Sequence[tuple[str, str]], now: datetime
-) -> dict[str, CaCerts]:
-    """Read the certificates of each cluster from the stack file; none of it gets into a message."""
-    problems, path = section.problems, section.at("certificates")
-    written = section.section("certificates", secret=True)
-
-    def report(name: str, file: str, what: str, fix: str) -> None:
-        problems.add(f"{path}.{name}.{KEYS_OF_FILES[file]}", what, fix)
-
-    read = {name: _written(name, written) for name in clusters}
-    written.finish()
-    return _checked({n: ca for n, ca in read.items() if ca}, links, now, report)
-
-
-def _written(name: str, section: Section) -> CaCerts | None:
-    command = f"pulumi config set --path --secret istio-multicluster:{section.at(name)}"
-    if not section.has(name):
-        section.take(name)
-        keys = ", ".join(KEYS_OF_FILES[file] for file in FILES)
-        section.bad(name, "is missing", f"set {keys} with `{command}.KEY < FILE`")
-        return None
-    item = section.section(name)
-    texts = []
-    for file, key in KEYS_OF_FILES.items():
-        required = "" if file == OPTIONAL_FILE else f"set it with `{command}.{key} < {file}`"
-        texts.append(item.secret_text(key, required=required).strip())
-    item.finish()
-    if not all(texts[: len(FILES)]):
-        return None
-    # The end of the last line may be lost on the way; where files are joined it is missed.
-    return CaCerts(*(f"{text}\n" if text else "" for text in texts))
-
-
-def _checked(
-    cacerts: dict[str, CaCerts],
-    links: Sequence[tuple[str, str]],
-    now: datetime,
-    report: Report,
-) -> dict[str, CaCerts]:
-    """Return the cluster CAs as they are, having noted what istiod or a peer would refuse."""
-    for name, ca in cacerts.items():
-        for fault in certificates.faults(asdict(ca), now, path_length=True):
-            report(name, *fault)
-    roots = {name: _roots_of(ca) for name, ca in cacerts.items()}
-    for first, second in links:
-        if roots.get(first) and roots.get(second) and roots[first] != roots[second]:
-            what = f"differs from that of {first!r}, to which {second!r} is linked"
-            report(second, "root-cert.pem", what, "linked clusters need one root of trust")
-    keys = [(name, key) for name, ca in cacerts.items() if (key := _key_of(ca))]
-    for name, key in duplicates(keys, lambda pair: pair[1]):
-        owner = next(other for other, its in keys if its == key)
-        what = f"has the same key as that of {owner!r}, so each could pass for the other"
-        report(name, "ca-cert.pem", what, "issue a CA with a key of its own for each cluster")
-    return cacerts
-
-
-def _roots_of(ca: CaCerts) -> list[str]:
-    """Return the fingerprints of the trusted roots, none when they cannot be read."""
-    try:
-        return certificates.fingerprints(ca.root_cert)
-    except ValueError:
-        return []
-
-
-def _key_of(ca: CaCerts) -> str:
-    try:
-        return certificates.key_fingerprint(ca.ca_cert)
-    except ValueError:
-        return ""

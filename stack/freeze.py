@@ -43,7 +43,7 @@ def leave_alone(clusters: Mapping[str, Cluster]) -> None:
             return ResourceTransformationResult({**args.props, "kubeconfig": KUBECONFIG}, args.opts)
         if not isinstance(args.resource, pulumi.CustomResource):
             return None
-        if args.opts.provider in providers:
+        if _provider(args) in providers:
             return ResourceTransformationResult(args.props, _left(args.opts, ["*"], refuse))
         if args.props and args.props.get("context") in contexts.values():
             ignored = [key for key in args.props if key != UNREACHABLE]
@@ -52,6 +52,13 @@ def leave_alone(clusters: Mapping[str, Cluster]) -> None:
         return None
 
     pulumi.runtime.register_stack_transformation(transform)
+
+
+def _provider(args: ResourceTransformationArgs) -> pulumi.ProviderResource | None:
+    """Return a resource's provider, its own or that of its parent."""
+    if args.opts.provider or not args.opts.parent:
+        return args.opts.provider
+    return args.opts.parent.get_provider(args.type_)
 
 
 def _left(opts: ResourceOptions, ignored: list[str], refuse: pulumi.ResourceHook) -> Any:

@@ -7,47 +7,40 @@ as with certificates that the user brings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 
-from components.trust import certificates
-from config import stack_file
-from config.reader import Problems
-from config.settings import CaCerts, RootCa, Settings
-from stack.other_stacks import ReferenceError, outputs_of
+from components.model import CaCerts, RootCa
+from components.outputs import cacerts_from_output, cacerts_to_output
+from config.problems import Problems
+from config.settings import Settings
+from stack.other_stacks import UnreadableStackError, outputs_of
 
 OUTPUT = "cacerts"
-OPTIONAL = "ca_crl"
 
 
-def export(root_ca: RootCa, cacerts: Mapping[str, certificates.CaCerts]) -> None:
+def export(root_ca: RootCa, cacerts: Mapping[str, CaCerts[pulumi.Input[str]]]) -> None:
     """Export the cluster CAs of other stacks' clusters, if there are any; the keys are secrets."""
     if root_ca.clusters:
-        pulumi.export(OUTPUT, {name: dict(cacerts[name]) for name in root_ca.clusters})
-
-
-def load() -> Settings:
-    """Read the configuration of the current stack, and the cluster CAs that another one issues."""
-    return with_cacerts(stack_file.load(pulumi.Config(), Path.cwd()))
+        pulumi.export(OUTPUT, {name: cacerts_to_output(cacerts[name]) for name in root_ca.clusters})
 
 
 def with_cacerts(settings: Settings) -> Settings:
     """Return the settings with the cluster CAs that another stack issues, if that is configured.
 
     Raises:
-        config.ConfigError: that stack cannot be read, or has no CA for some cluster.
+        ConfigError: that stack cannot be read, or has no CA for some cluster.
     """
     stack = settings.root_stack
     if not stack:
         return settings
-    problems, path = Problems(), "rootCa.stack"
+    problems, path = Problems(pulumi.get_project()), "rootCa.stack"
     issued: Mapping[str, Any] = {}
     try:
         outputs = outputs_of(stack)
-    except ReferenceError as error:
+    except UnreadableStackError as error:
         fix = "check the name, and that whoever runs this may read that stack"
         problems.add(path, f"{stack!r} cannot be read ({error})", fix)
     else:
@@ -59,14 +52,9 @@ def with_cacerts(settings: Settings) -> Settings:
                 "be readable here, by the same passphrase or key"
             )
             problems.add(path, f"stack {stack!r} {reason}", fix)
-    if problems.messages:
-        raise stack_file.ConfigError(problems.messages)
+    problems.raise_if_any()
     clusters = {
-        name: replace(cluster, cacerts=_cacerts(issued[name]))
+        name: replace(cluster, cacerts=cacerts_from_output(issued[name]))
         for name, cluster in settings.clusters.items()
     }
     return replace(settings, clusters=clusters)
-
-
-def _cacerts(files: Mapping[str, str]) -> CaCerts:
-    return CaCerts(**{field.name: files.get(field.name, "") for field in fields(CaCerts)})

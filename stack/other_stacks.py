@@ -17,34 +17,31 @@ UNKNOWN_STACK = "unknown stack"
 """What every backend says of a stack that is not there."""
 
 
-class ReferenceError(Exception):
-    """A stack cannot be read; the message is the backend's reason.
-
-    The standard term: Python's own class of this name is about weak references.
-    """
+class UnreadableStackError(Exception):
+    """A stack cannot be read; the message is the backend's reason."""
 
 
 def outputs_of(stack: str) -> Mapping[str, Any] | None:
     """Return a stack's outputs; None when there is no such stack.
 
     Raises:
-        ReferenceError: it cannot be read.
+        UnreadableStackError: it cannot be read.
     """
     try:
-        found = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
+        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
     except Exception as error:  # the SDK has no narrower one
         reason = str(error).rpartition("returned an error: ")[2]
         if reason.startswith(UNKNOWN_STACK):
             return None
-        raise ReferenceError(reason) from error
-    outputs: Mapping[str, Any] = whole(found["outputs"])
+        raise UnreadableStackError(reason) from error
+    outputs: Mapping[str, Any] = with_integers(answer["outputs"])
     return outputs
 
 
-def whole(value: Any) -> Any:
-    """Return a structure with whole numbers in it: the engine has none but floating ones."""
+def with_integers(value: Any) -> Any:
+    """Return a structure with `int` for whole numbers: the engine has none but floating ones."""
     if isinstance(value, Mapping):
-        return {key: whole(item) for key, item in value.items()}
+        return {key: with_integers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [whole(item) for item in value]
+        return [with_integers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
+from pulumi import Input, Output
 
 from components.cluster import cacerts_secret
 from components.cluster.egress_policy import EgressPolicyArgs
@@ -15,17 +15,21 @@ from components.cluster.istio_cluster import IstioCluster, IstioClusterArgs
 from components.dns.platforms import CAPTURE
 from components.dns.remote_dns import RemoteDnsArgs
 from components.kubectl import Access
+from components.link.caller_objects import DummyAddresses
 from components.link.cluster_link import ClusterLinkArgs, Target
 from components.link.global_services import GlobalServicesArgs
-from components.link.remote_cluster import Peer
+from components.model import CaCerts, RemoteCluster, RootCa
+from components.outputs import cluster_to_output
 from components.samples.bookinfo import BookinfoArgs
-from components.specs.global_services import Member, of
+from components.specs.global_services import GlobalService, Member
 from components.trust import certificates
-from components.trust.certificates import CaCerts
 from components.trust.removal_rules import RemoteTrust
 from components.trust.root_ca import RootCaArgs
 from components.trust.rotation_guard import TrustPhaseArgs
 from config.settings import Bookinfo, Settings
+
+Remote = Mapping[str, RemoteCluster]
+"""Linked clusters of other stacks, by name."""
 
 
 def access(settings: Settings, context: str) -> Access:
@@ -33,26 +37,31 @@ def access(settings: Settings, context: str) -> Access:
     return {"kubeconfig": settings.kubeconfig, "context": context}
 
 
-def root_ca(settings: Settings) -> RootCaArgs:
-    """Return the arguments of `RootCa`; the settings have to have one."""
-    assert settings.root_ca
-    args: dict[str, Any] = asdict(settings.root_ca)
-    args["access"] = access(settings, args.pop("context"))
-    clusters = [*settings.clusters, *settings.root_ca.clusters]
-    return {**args, "clusters": clusters}  # type: ignore[typeddict-item]
+def root_ca(settings: Settings, issuing: RootCa) -> RootCaArgs:
+    """Return the arguments of `RootCa`."""
+    return RootCaArgs(
+        access=access(settings, issuing.context),
+        clusters=[*settings.clusters, *issuing.clusters],
+        issuing=issuing,
+    )
 
 
-def cacerts(settings: Settings) -> dict[str, CaCerts | None]:
-    """Return the cluster CAs that the user brings."""
-    brought = {name: cluster.cacerts for name, cluster in settings.clusters.items()}
+def cacerts(settings: Settings) -> dict[str, CaCerts[Input[str]] | None]:
+    """Return the cluster CAs that the user brings, with their keys as secrets."""
     return {
-        name: CaCerts(
-            **{**asdict(files), "ca_key": pulumi.Output.secret(files.ca_key)}  # type: ignore[typeddict-item]
-        )
-        if files
-        else None
-        for name, files in brought.items()
+        name: _with_secret_key(cluster.cacerts) if cluster.cacerts else None
+        for name, cluster in settings.clusters.items()
     }
+
+
+def _with_secret_key(cacerts: CaCerts[str]) -> CaCerts[Input[str]]:
+    return CaCerts(
+        ca_cert=cacerts.ca_cert,
+        ca_key=Output.secret(cacerts.ca_key),
+        cert_chain=cacerts.cert_chain,
+        root_cert=cacerts.root_cert,
+        ca_crl=cacerts.ca_crl,
+    )
 
 
 def revocation(settings: Settings, name: str) -> str | None:
@@ -69,21 +78,22 @@ def revocation(settings: Settings, name: str) -> str | None:
 
 def trust_phase(
     settings: Settings,
-    cas: Mapping[str, CaCerts | None],
-    peers: Mapping[str, Peer],
-    listed: pulumi.Output[list[str]] | None = None,
+    cas: Mapping[str, CaCerts[Input[str]] | None],
+    remote: Remote,
+    listed: Output[list[str]] | None = None,
 ) -> TrustPhaseArgs:
     """Return what guards a change of any cluster's trust.
 
     Args:
         settings: the settings.
         cas: cluster CA of each cluster.
-        peers: linked clusters of other stacks.
+        remote: linked clusters of other stacks.
         listed: fingerprints of the CAs that `RootCa` makes a revocation list of.
     """
     uses = {name: revocation(settings, name) is not None for name in settings.clusters}
     remote_trust: Mapping[str, RemoteTrust] = {
-        name: {"roots": peer.roots, "signer": peer.signer} for name, peer in peers.items()
+        name: {"roots": [*cluster.roots], "signer": cluster.signer or ""}
+        for name, cluster in remote.items()
     }
     return TrustPhaseArgs(
         wanted={
@@ -92,104 +102,110 @@ def trust_phase(
             if ca and name in uses
         },
         peers={
-            name: [peer for peer in cluster.peers if peer in settings.clusters]
+            name: [linked for linked in cluster.peers if linked in settings.clusters]
             for name, cluster in settings.clusters.items()
         },
         access={
             name: access(settings, cluster.context) for name, cluster in settings.clusters.items()
         },
         listed=listed,
-        abroad={"links": imported(settings, peers), "trust": remote_trust}
+        abroad={"links": imported(settings, remote), "trust": remote_trust}
         if settings.peers
         else None,
         removed=settings.removed,
     )
 
 
-def imported(settings: Settings, peers: Mapping[str, Peer]) -> dict[str, list[str]]:
+def imported(settings: Settings, remote: Remote) -> dict[str, list[str]]:
     """Return each cluster's linked clusters of other stacks."""
     return {
-        name: [peer for peer in cluster.peers if peer in peers]
+        name: [linked for linked in cluster.peers if linked in remote]
         for name, cluster in settings.clusters.items()
     }
+
+
+def _dummy_addresses(settings: Settings) -> DummyAddresses:
+    return DummyAddresses(settings.remote_dns.address, settings.remote_dns.address6)
 
 
 def cluster_link(
     settings: Settings,
     pair: tuple[str, str],
     clusters: Mapping[str, IstioCluster],
-    peers: Mapping[str, Peer],
-) -> ClusterLinkArgs | None:
-    """Return the arguments of one `ClusterLink`; None when its other end is not up yet.
+    targets: Mapping[str, Target],
+) -> ClusterLinkArgs:
+    """Return the arguments of one `ClusterLink`.
 
     Args:
         settings: the settings.
         pair: names of the two clusters.
         clusters: those of this stack.
-        peers: those of other stacks.
+        targets: those of this stack and of others; both of the pair are among them.
     """
-    targets: dict[str, Target] = {**peers, **clusters}
-    directions = [
-        (clusters[source], targets[target])
-        for source, target in (pair, pair[::-1])
-        if source in clusters and target in targets
-    ]
-    if not directions:
-        return None
-    return {
-        "directions": directions,
-        "dummy_address": settings.remote_dns.address,
-        "dummy_address6": settings.remote_dns.address6,
-        "caller_identity": settings.caller_identity,
-    }
+    return ClusterLinkArgs(
+        directions=[
+            (clusters[caller], targets[target])
+            for caller, target in (pair, pair[::-1])
+            if caller in clusters
+        ],
+        dummy_addresses=_dummy_addresses(settings),
+        caller_identity=settings.caller_identity,
+    )
 
 
-def global_services(
-    settings: Settings,
-    name: str,
-    clusters: Mapping[str, IstioCluster],
-    peers: Mapping[str, Peer],
-) -> GlobalServicesArgs | None:
-    """Return the arguments of one cluster's `GlobalServices`.
+def members(
+    settings: Settings, name: str, clusters: Mapping[str, IstioCluster], remote: Remote
+) -> list[Member]:
+    """Return the clusters among which a cluster's global services are: the linked ones and itself.
 
     Args:
         settings: the settings.
         name: the cluster that calls.
         clusters: all clusters of this stack.
-        peers: linked clusters of other stacks.
-
-    Returns:
-        None when there is no global service that it may call.
+        remote: linked clusters of other stacks.
     """
-    source, own = settings.clusters[name], clusters[name]
-    targets: dict[str, Target] = {**peers, **clusters}
-    localities = {peer: its.locality for peer, its in peers.items()}
-    localities |= {cluster: its.locality for cluster, its in settings.clusters.items()}
+    own = clusters[name]
+    targets: dict[str, Target] = {**remote, **clusters}
+    localities = {linked: cluster.locality for linked, cluster in remote.items()}
+    localities |= {linked: cluster.locality for linked, cluster in settings.clusters.items()}
     # Its own load balancer may not be there for the pods behind it.
     inside = own.ingress_cluster_ip.apply(lambda address: [address])
-    members: list[Member] = [
-        {
-            "cluster": member,
-            "addresses": inside if member == name else target.ingress_addresses,
-            "port": own.link_port if member == name else target.ingress_port,
-            "spiffe_id": target.ingress_spiffe_id,
-            "locality": localities[member],
-            "exposes": target.exposes,
-            "ready": target.exposures,
-        }
-        for member in sorted((name, *source.peers))
+    return [
+        Member(
+            cluster=member,
+            addresses=inside if member == name else target.ingress_addresses,
+            port=own.link_port if member == name else target.ingress_port,
+            spiffe_id=target.ingress_spiffe_id,
+            exposes=target.exposes,
+            locality=localities[member],
+            ready=target.exposing_resources,
+        )
+        for member in sorted((name, *settings.clusters[name].peers))
         if (target := targets.get(member))
     ]
-    if not of(name, source.locality, members):
-        return None
-    return {
-        "source": clusters[name],
-        "locality": source.locality,
-        "members": members,
-        "dummy_address": settings.remote_dns.address,
-        "dummy_address6": settings.remote_dns.address6,
-        "caller_identity": settings.caller_identity,
-    }
+
+
+def global_services(
+    settings: Settings,
+    caller: IstioCluster,
+    services: Sequence[GlobalService],
+    members: Sequence[Member],
+) -> GlobalServicesArgs:
+    """Return the arguments of one cluster's `GlobalServices`.
+
+    Args:
+        settings: the settings.
+        caller: the cluster that calls.
+        services: what it may call.
+        members: what `members()` returns for it.
+    """
+    return GlobalServicesArgs(
+        caller=caller,
+        services=services,
+        members=members,
+        dummy_addresses=_dummy_addresses(settings),
+        caller_identity=settings.caller_identity,
+    )
 
 
 def egress_policy(settings: Settings, name: str, targets: Mapping[str, Target]) -> EgressPolicyArgs:
@@ -201,16 +217,22 @@ def egress_policy(settings: Settings, name: str, targets: Mapping[str, Target]) 
         targets: all that it may be linked to; one that is missing is not up yet.
     """
     cluster = settings.clusters[name]
-    found = {peer: targets[peer].ingress_addresses for peer in cluster.peers if peer in targets}
-    return {"namespaces": cluster.network_policy, "addresses": found}
+    return EgressPolicyArgs(
+        namespaces=cluster.network_policy,
+        addresses={
+            linked: targets[linked].ingress_addresses
+            for linked in cluster.peers
+            if linked in targets
+        },
+    )
 
 
 def istio_cluster(
     settings: Settings,
     name: str,
-    ca: CaCerts | None,
+    ca: CaCerts[Input[str]] | None,
     trust_phase: pulumi.Resource | None,
-    peers: Mapping[str, Peer],
+    remote: Remote,
 ) -> IstioClusterArgs:
     """Return the arguments of one `IstioCluster`.
 
@@ -219,35 +241,34 @@ def istio_cluster(
         name: the cluster.
         ca: its cluster CA.
         trust_phase: the guard that the cluster CA waits for.
-        peers: linked clusters of other stacks.
+        remote: linked clusters of other stacks.
     """
     cluster = settings.clusters[name]
-    domains = {peer: its.trust_domain for peer, its in peers.items()}
-    domains |= {peer: its.trust_domain for peer, its in settings.clusters.items()}
-    return {
-        "access": access(settings, cluster.context),
-        "istio": asdict(settings.istio),  # type: ignore[typeddict-item]
-        "cacerts": ca,
-        "warn_days": settings.warn_days,
-        "revocation": revocation(settings, name),
-        "trust_phase": trust_phase,
-        "trust_domain": cluster.trust_domain,
-        "link_port": cluster.link_port,
-        "ingress": asdict(cluster.ingress),  # type: ignore[typeddict-item]
-        "http_ports": cluster.http_ports,
-        "replicas": cluster.replicas,
-        "exposes": [asdict(exposed) for exposed in cluster.exposes],  # type: ignore[misc]
-        "peers": {peer: domains[peer] for peer in cluster.peers if peer in domains},
-        "dns_capture": cluster.dns == CAPTURE,
-        "caller_identity": settings.caller_identity,
-    }
+    domains = {linked: of_it.trust_domain for linked, of_it in remote.items()}
+    domains |= {linked: of_it.trust_domain for linked, of_it in settings.clusters.items()}
+    return IstioClusterArgs(
+        access=access(settings, cluster.context),
+        istio=settings.istio,
+        cacerts=ca,
+        warn_days=settings.warn_days,
+        revocation=revocation(settings, name),
+        trust_phase=trust_phase,
+        trust_domain=cluster.trust_domain,
+        link_port=cluster.link_port,
+        ingress=cluster.ingress,
+        http_ports=cluster.http_ports,
+        replicas=cluster.replicas,
+        exposes=cluster.exposes,
+        callers={linked: domains[linked] for linked in cluster.peers if linked in domains},
+        dns_capture=cluster.dns == CAPTURE,
+        caller_identity=settings.caller_identity,
+    )
 
 
 def outputs(settings: Settings, clusters: Mapping[str, IstioCluster]) -> dict[str, Any]:
     """Return what the stack exports of its clusters: all that another stack needs for a link."""
-    localities = {name: cluster.locality for name, cluster in settings.clusters.items()}
     return {
-        name: {**cluster.outputs(), **({"locality": localities[name]} if localities[name] else {})}
+        name: cluster_to_output(cluster, settings.clusters[name].locality)
         for name, cluster in clusters.items()
     }
 
@@ -257,16 +278,20 @@ def remote_dns(
 ) -> RemoteDnsArgs:
     """Return the arguments of one cluster's `RemoteDns`."""
     cluster = settings.clusters[name]
-    return {
-        "image": settings.remote_dns.image,
-        "replicas": settings.remote_dns.replicas,
-        "zones": zones,
-        "mode": cluster.dns,
-        "access": access(settings, cluster.context),
-    }
+    return RemoteDnsArgs(
+        image=settings.remote_dns.image,
+        replicas=settings.remote_dns.replicas,
+        zones=zones,
+        mode=cluster.dns,
+        access=access(settings, cluster.context),
+    )
 
 
 def bookinfo(wanted: Bookinfo, clusters: Mapping[str, IstioCluster]) -> BookinfoArgs:
     """Return the arguments of `Bookinfo`."""
-    ends = {role: clusters[getattr(wanted, role)] for role in ("frontend", "backend")}
-    return {**asdict(wanted), **ends}  # type: ignore[typeddict-item]
+    return BookinfoArgs(
+        frontend=clusters[wanted.frontend],
+        backend=clusters[wanted.backend],
+        hub=wanted.hub,
+        tag=wanted.tag,
+    )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -44,15 +44,25 @@ INSTANCE = instance(
 CLUSTERS = ("a", "b", "c")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together with `--dist loadgroup` what shares clusters, or runs in its order."""
-    for item in items:
-        tier, *_, file = item.path.relative_to(PROJECT / "tests").with_suffix("").parts
-        if tier in ONE_PROCESS:
-            item.add_marker(pytest.mark.xdist_group(tier))
-        elif tier == "engine":
-            item.add_marker(pytest.mark.xdist_group(f"{tier}-{file}"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let `--dist loadscope` keep together what shares clusters, or runs in its order.
+
+    `--dist loadgroup` is not for it: with pytest 9.2, xdist 3.8 does not see the groups.
+    """
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = piece_of_work
+    return scheduler
+
+
+def piece_of_work(nodeid: str) -> str:
+    """Return the name of what one process has to do as a whole, one test of which is given."""
+    file = PurePosixPath(nodeid.partition("::")[0])
+    return str(file.parent if file.parent.name in ONE_PROCESS else file)
 
 
 @dataclass(frozen=True)

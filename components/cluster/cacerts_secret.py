@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi import Output
+from pulumi import Input, Output
 
+from components.model import (
+    CA_CERT,
+    CA_CRL,
+    CA_KEY,
+    CERT_CHAIN,
+    ROOT_CERT,
+    CaCerts,
+    cacerts_of_files,
+)
 from components.trust import certificates
-from components.trust.certificates import CaCerts
 from components.trust.rotation_rules import Trust
 
-_CERTIFICATES = ("ca_cert", "cert_chain", "root_cert")
-
-FILES = {
-    "ca_cert": "ca-cert.pem",
-    "ca_key": "ca-key.pem",
-    "cert_chain": "cert-chain.pem",
-    "root_cert": "root-cert.pem",
-    "ca_crl": "ca-crl.pem",
-}
-"""Keys of Istio's Secret `cacerts` (istio.io, tasks/security/cert-management/plugin-ca-cert)."""
+Files = CaCerts[Input[str]]
+"""A cluster CA that may not be issued yet."""
 
 
-def checked(cluster: str, cacerts: CaCerts, warn_days: int) -> Output[dict[str, str]]:
-    """Return the files of a cluster CA, as one secret, if istiod and the peers would take it.
+def checked(cluster: str, cacerts: Files, warn_days: int) -> Output[CaCerts[str]]:
+    """Return a cluster CA, as one secret, if istiod and the linked clusters would take it.
 
     istiod itself exits, or keeps what it had and only logs a line.
 
@@ -39,53 +38,55 @@ def checked(cluster: str, cacerts: CaCerts, warn_days: int) -> Output[dict[str, 
         pulumi.RunError: with every reason against it, in a preview as soon as it is issued.
     """
 
-    def check(values: dict[str, str]) -> dict[str, str]:
-        now = datetime.now(UTC)
-        # The user's own files need a path length, see config_root_ca; cert-manager cannot set one.
-        found = certificates.problems(values, now, path_length=False)
-        if found:
-            raise pulumi.RunError(f"the CA of cluster {cluster}:\n  - " + "\n  - ".join(found))
-        for warning in warnings(cluster, values, now, warn_days):
+    def check(files: dict[str, str]) -> CaCerts[str]:
+        now, ca = datetime.now(UTC), cacerts_of_files(files)
+        # The user's own need a path length (config.own_certificates); cert-manager sets none.
+        faults = certificates.problems(ca, now, path_length=False)
+        if faults:
+            raise pulumi.RunError(f"the CA of cluster {cluster}:\n  - " + "\n  - ".join(faults))
+        for warning in warnings(cluster, ca, now, warn_days):
             pulumi.log.warn(warning)
-        return values
+        return ca
 
-    return Output.secret(Output.all(**cacerts).apply(check))
+    return Output.secret(Output.all(**cacerts.files()).apply(check))
 
 
-def secret_data(files: Mapping[str, str]) -> dict[str, str]:
+def secret_data(cacerts: CaCerts[str]) -> dict[str, str]:
     """Return the contents of the Secret `cacerts`; without a list the key for it is not there."""
-    return {FILES[key]: text for key, text in sorted(files.items()) if text}
+    return dict(sorted(cacerts.files().items()))
 
 
-def warnings(cluster: str, cacerts: Mapping[str, str], now: datetime, warn_days: int) -> list[str]:
+def warnings(cluster: str, cacerts: CaCerts[str], now: datetime, warn_days: int) -> list[str]:
     """Return a line for each certificate that ends soon."""
-    found = []
-    for kind, key, fix in (
-        ("cluster CA", "ca_cert", "cert-manager has to renew it, or you, before `up` carries it"),
-        ("root", "root_cert", "rotate it (docs/rotation.md)"),
+    lines = []
+    renew = "cert-manager has to renew it, or you, before `up` carries it"
+    for kind, pem, fix in (
+        ("cluster CA", cacerts.ca_cert, renew),
+        ("root", cacerts.root_cert, "rotate it (docs/rotation.md)"),
     ):
-        for one in certificates.facts(cacerts[key]):
+        for one in certificates.facts(pem):
             days = (one.not_after - now).days
             if days < warn_days:
-                found.append(
+                lines.append(
                     f"cluster {cluster}: its {kind} {one.subject} ends in {days} days, on "
                     f"{one.not_after:%Y-%m-%d} (rootCa.warnDays is {warn_days}); {fix}"
                 )
-    return found
+    return lines
 
 
-def revocation_lists(cacerts: CaCerts) -> Output[str]:
-    """Return the revocation lists, which are no secret."""
-    return Output.unsecret(Output.from_input(cacerts["ca_crl"]))
+def revocation_lists(cacerts: Files) -> Output[str]:
+    """Return the revocation lists, which are no secret; empty: there are none."""
+    lists = "" if cacerts.ca_crl is None else cacerts.ca_crl
+    return Output.unsecret(Output.from_input(lists))
 
 
-def _certificates(cacerts: CaCerts) -> Output[dict[str, str]]:
+def _certificates(cacerts: Files) -> Output[dict[str, str]]:
     """Return the certificates, which are no secret; they are known before any list is signed."""
-    values: Mapping[str, Any] = cacerts
-    return Output.unsecret(Output.all(**{key: values[key] for key in _CERTIFICATES}))
+    files = {file: pem for file, pem in cacerts.files().items() if file not in (CA_KEY, CA_CRL)}
+    return Output.unsecret(Output.all(**files))
 
 
-def trust(cacerts: CaCerts, *, revocation: bool) -> Output[Trust]:
+def trust(cacerts: Files, *, revocation: bool) -> Output[Trust]:
     """Return what a cluster is to trust and sign with.
 
     Args:
@@ -93,10 +94,10 @@ def trust(cacerts: CaCerts, *, revocation: bool) -> Output[Trust]:
         revocation: whether its proxies are handed revocation lists.
     """
 
-    def of(values: dict[str, str]) -> Trust:
-        roots = values["root_cert"]
+    def of(files: dict[str, str]) -> Trust:
+        roots = files[ROOT_CERT]
         return Trust(
-            signer=certificates.root_of(values["cert_chain"], roots),
+            signer=certificates.root_of(files[CERT_CHAIN], roots),
             roots=certificates.fingerprints(roots),
             bundle=certificates.roots_bundle([roots]),
             revocation=revocation,
@@ -105,24 +106,22 @@ def trust(cacerts: CaCerts, *, revocation: bool) -> Output[Trust]:
     return _certificates(cacerts).apply(of)
 
 
-def describe(cacerts: CaCerts) -> Output[dict[str, Any]]:
-    """Return what the stack tells of a cluster's trust: nothing in it is a secret."""
+def describe(cacerts: Files) -> Output[dict[str, Any]]:
+    """Return what the stack exports of a cluster's trust: nothing in it is a secret."""
 
-    def of(values: dict[str, str]) -> dict[str, Any]:
-        own = certificates.facts(values["ca_cert"])[0]
+    def of(files: dict[str, str]) -> dict[str, Any]:
+        own = certificates.facts(files[CA_CERT])[0]
+        roots = [_described(root) for root in certificates.facts(files[ROOT_CERT])]
         return {
-            "clusterCa": _told(own),
-            "roots": sorted(
-                (_told(root) for root in certificates.facts(values["root_cert"])),
-                key=lambda told: told["fingerprint"],
-            ),
-            "signer": certificates.root_of(values["cert_chain"], values["root_cert"]),
+            "clusterCa": _described(own),
+            "roots": sorted(roots, key=lambda root: root["fingerprint"]),
+            "signer": certificates.root_of(files[CERT_CHAIN], files[ROOT_CERT]),
         }
 
     return _certificates(cacerts).apply(of)
 
 
-def _told(one: certificates.Facts) -> dict[str, str]:
+def _described(one: certificates.Facts) -> dict[str, str]:
     return {
         "subject": one.subject,
         "serial": one.serial,

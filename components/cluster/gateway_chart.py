@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import InvokeOptions, Output, ResourceOptions
 
 from components.cluster import istio_values
+from components.objects import Component
 
 _Make = Callable[..., pulumi.CustomResource]
 
@@ -36,7 +38,8 @@ _WAS = "kubernetes:helm.sh/v4:Chart"
 """The type in stacks that an earlier version of the program made."""
 
 
-class GatewayChartArgs(TypedDict):
+@dataclass(frozen=True, slots=True)
+class GatewayChartArgs:
     """Arguments of `GatewayChart`."""
 
     release: str
@@ -44,14 +47,14 @@ class GatewayChartArgs(TypedDict):
     namespace: str
     """Where the objects go."""
     location: Mapping[str, Any]
-    """Where the chart is: what `charts.location` returns."""
+    """Where the chart is: what `helm.location` returns."""
     values: Mapping[str, Any]
     """Helm values."""
     after: Sequence[pulumi.Resource]
-    """What every object waits for; children do not wait for what their component waits for."""
+    """What every object waits for, and the chart as a whole."""
 
 
-class GatewayChart(pulumi.ComponentResource):
+class GatewayChart(Component):
     """One gateway.
 
     The provider's own `helm.v4.Chart` asks the cluster for its version before it renders anything,
@@ -66,25 +69,20 @@ class GatewayChart(pulumi.ComponentResource):
     """The address of the Service inside the cluster; empty: it has none."""
 
     def __init__(
-        self,
-        name: str,
-        args: GatewayChartArgs,
-        provider: k8s.Provider,
-        opts: ResourceOptions | None = None,
+        self, name: str, args: GatewayChartArgs, opts: ResourceOptions | None = None
     ) -> None:
-        was = ResourceOptions(aliases=[pulumi.Alias(type_=_WAS)])
+        own = ResourceOptions(aliases=[pulumi.Alias(type_=_WAS)], depends_on=[*args.after])
         super().__init__(
-            "istio-multicluster:index:GatewayChart", name, None, ResourceOptions.merge(opts, was)
+            "istio-multicluster:index:GatewayChart", name, None, ResourceOptions.merge(opts, own)
         )
         self._name = name
-        self._provider = provider
-        self._after = [*args["after"]]
+        self._after = args.after
         rendered: Output[Any] = pulumi.runtime.invoke_output(
             "kubernetes:helm:template",
             {"jsonOpts": json.dumps(template_options(args))},
-            InvokeOptions(parent=self, provider=provider),
+            InvokeOptions(parent=self),
         )
-        self.resources = rendered.apply(lambda found: [*map(self._object, found["result"])])
+        self.resources = rendered.apply(lambda chart: [*map(self._object, chart["result"])])
         service: Output[dict[str, str]] = self.resources.apply(_service)
         self.service_id, self.cluster_ip = service["id"], service["clusterIp"]
         self.register_outputs({})
@@ -98,13 +96,13 @@ class GatewayChart(pulumi.ComponentResource):
         return _KINDS[kind]()(
             f"{self._name}:{metadata['namespace']}/{metadata['name']}",
             **fields,
-            opts=ResourceOptions(parent=self, provider=self._provider, depends_on=self._after),
+            opts=self.options(*self._after),
         )
 
 
-def _service(made: Sequence[pulumi.Resource]) -> Output[dict[str, str]]:
+def _service(objects: Sequence[pulumi.Resource]) -> Output[dict[str, str]]:
     """Return what others have to know of the Service among a chart's objects."""
-    (service,) = (item for item in made if isinstance(item, k8s.core.v1.Service))
+    (service,) = (item for item in objects if isinstance(item, k8s.core.v1.Service))
     ip = service.spec.apply(lambda spec: spec.cluster_ip or "")
     return Output.all(id=service.id, clusterIp=ip)
 
@@ -116,7 +114,7 @@ def _snake(field: str) -> str:
 
 def template_options(args: GatewayChartArgs) -> dict[str, Any]:
     """Return the options of the provider's function that renders a chart."""
-    location = {**args["location"]}
+    location = {**args.location}
     chart = location.pop("chart")
     if "version" in location:
         repository = location.get("repository_opts", {}).get("repo", "")
@@ -129,9 +127,9 @@ def template_options(args: GatewayChartArgs) -> dict[str, Any]:
         where = {"path": chart}
     return {
         **where,
-        "release_name": args["release"],
-        "namespace": args["namespace"],
-        "values": args["values"],
+        "release_name": args.release,
+        "namespace": args.namespace,
+        "values": args.values,
         # With these the provider does not ask the cluster. The chart does not look at them.
         "kube_version": istio_values.KUBE_VERSION,
         "api_versions": ["v1"],

@@ -7,9 +7,7 @@ docs/adr/0013-previews-look-at-load-balancers.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import pulumi
 from pulumi.dynamic import DiffResult, Resource
@@ -23,21 +21,6 @@ SERVICE = f"{names.GATEWAY_NAMESPACE}/{names.INGRESS}"
 
 LOOK_SECONDS = 10
 """The longest that a preview waits for one cluster to show its Service."""
-
-
-class Ingress(TypedDict):
-    """How peers reach a cluster's ingress gateway."""
-
-    service: str
-    """Type of its Service: `LoadBalancer` or `NodePort`."""
-    addresses: Sequence[str]
-    """IP addresses and host names, given by hand; empty: those that the load balancer gets."""
-    port: int
-    """The port that peers dial."""
-    node_port: int
-    """Node port of the link port; 0: none."""
-    wait_seconds: int
-    """The longest wait for the load balancer to get an address."""
 
 
 class IngressAddressesHandler(Handler):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -11,46 +12,28 @@ from pulumi import Input, Output, ResourceOptions
 
 from components import helm, names
 from components.cluster import cacerts_secret, istio_values
-from components.cluster.gateway_chart import GatewayChart
-from components.cluster.ingress_addresses import Ingress, IngressAddresses, IngressAddressesArgs
+from components.cluster.gateway_chart import GatewayChart, GatewayChartArgs
+from components.cluster.ingress_addresses import IngressAddresses, IngressAddressesArgs
 from components.cluster.istiod_leftovers import IstiodLeftovers, IstiodLeftoversArgs
 from components.kubectl import Access
-from components.objects import SKIP_AWAIT, custom_resource
+from components.model import CaCerts, ExposedPort, Ingress, Istio
+from components.objects import SKIP_AWAIT, Component
+from components.outputs import cluster_to_output
 from components.specs import inbound, streams
-from components.specs.exposed_ports import ExposedService, described, stream_ports, title
-from components.trust.certificates import CaCerts
+from components.specs.exposed_ports import stream_ports, title
+from components.specs.inbound import EXPOSED
 from components.trust.crl_rollout import Revocation, RevocationArgs
 
 
-class IstioInstall(TypedDict):
-    """Which Istio to install, the same for all clusters of a stack."""
-
-    version: str
-    """Chart version, e.g. `1.31.0`."""
-    repository: str
-    """Chart repository (`https://`, `oci://`) or a directory that holds the charts."""
-    hub: str
-    """Image registry and prefix; empty: the charts' own."""
-    istiod_image: str
-    """istiod's image, with its digest; empty: by `hub` and `version`."""
-    proxy_image: str
-    """The proxies' image, with its digest; empty: by `hub` and `version`."""
-    base_values: Mapping[str, Any]
-    """Further Helm values of the chart `base`."""
-    istiod_values: Mapping[str, Any]
-    """Further Helm values of the chart `istiod`."""
-    gateway_values: Mapping[str, Any]
-    """Further Helm values of the chart `gateway`, for both gateways."""
-
-
-class IstioClusterArgs(TypedDict):
+@dataclass(frozen=True, slots=True)
+class IstioClusterArgs:
     """Arguments of `IstioCluster`."""
 
     access: Access
     """How kubectl reaches the cluster."""
-    istio: IstioInstall
+    istio: Istio
     """Which Istio."""
-    cacerts: CaCerts | None
+    cacerts: CaCerts[Input[str]] | None
     """The cluster CA; None: istiod signs with a root of its own, which no link can trust."""
     warn_days: int
     """Warn when a certificate of the cluster CA's chain has fewer days left."""
@@ -63,28 +46,28 @@ class IstioClusterArgs(TypedDict):
     link_port: int
     """TCP port of both gateways for traffic between clusters."""
     ingress: Ingress
-    """How peers reach the ingress gateway."""
+    """How linked clusters reach the ingress gateway."""
     http_ports: Sequence[int]
     """Further ports of the ingress gateway for ordinary north-south traffic."""
     replicas: int
     """Least number of pods of istiod and of each gateway."""
-    exposes: Sequence[ExposedService]
+    exposes: Sequence[ExposedPort]
     """What linked clusters may call."""
-    peers: Mapping[str, str]
+    callers: Mapping[str, str]
     """Name of each linked cluster to its trust domain."""
     dns_capture: bool
     """Let sidecars answer for the linked zones, instead of the cluster's DNS."""
     caller_identity: bool
-    """Let the header pass that names the calling workload, from peers only."""
+    """Let the header pass that names the calling workload, from linked clusters only."""
 
 
-class IstioCluster(pulumi.ComponentResource):
+class IstioCluster(Component):
     """Istio on one cluster, ready to be linked to others.
 
     Makes the namespaces `istio-system` and `istio-gateways`, the Secret `cacerts`, the charts base,
     istiod and two gateways, mesh-wide strict mTLS, the Gateway and VirtualService of the exposed
-    services and the policy that shuts the link port to all but the peers' egress gateways. The
-    name of the component is the name of the cluster.
+    services and the policy that shuts the link port to all but the linked clusters' egress
+    gateways. The name of the component is the name of the cluster.
 
     Order matters twice: istiod reads `cacerts` and its injector's ConfigMap once, at its start, so
     both are there before it; gateway pods get their image from istiod's webhook, so istiod is ready
@@ -93,13 +76,13 @@ class IstioCluster(pulumi.ComponentResource):
 
     cluster_name: str
     """The cluster's name."""
-    provider: k8s.Provider
+    provider: pulumi.ProviderResource
     """The provider of the cluster, for objects that others put there."""
     link_port: int
     """The cluster's link port."""
-    exposes: Sequence[ExposedService]
+    exposes: Sequence[ExposedPort]
     """What the cluster exposes."""
-    exposures: list[pulumi.Resource]
+    exposing_resources: Sequence[pulumi.Resource]
     """The objects by which it does."""
     dns_capture: bool
     """Whether its sidecars answer for the linked zones."""
@@ -112,7 +95,7 @@ class IstioCluster(pulumi.ComponentResource):
     gateway_resources: Output[list[pulumi.Resource]]
     """What the charts of the gateways made: to wait for the component does not include that."""
     ingress_addresses: Output[list[str]]
-    """IP addresses or host names by which peers reach the ingress gateway."""
+    """IP addresses or host names by which linked clusters reach the ingress gateway."""
     ingress_port: int
     """The port that they dial there: the link port, unless there is something in between."""
     ingress_cluster_ip: Output[str]
@@ -126,33 +109,27 @@ class IstioCluster(pulumi.ComponentResource):
     without a cluster CA. The fingerprints of the roots are equal on clusters that are linked."""
 
     def __init__(
-        self,
-        name: str,
-        args: IstioClusterArgs,
-        provider: k8s.Provider,
-        opts: ResourceOptions | None = None,
+        self, name: str, args: IstioClusterArgs, opts: ResourceOptions | None = None
     ) -> None:
-        opts = ResourceOptions.merge(opts, ResourceOptions(providers=[provider]))
         super().__init__("istio-multicluster:index:IstioCluster", name, None, opts)
         self.cluster_name = name
-        self.provider = provider
-        self.link_port = args["link_port"]
-        self.exposes = args["exposes"]
-        self.dns_capture = args["dns_capture"]
+        self.provider = self.kubernetes_provider()
+        self.link_port = args.link_port
+        self.exposes = args.exposes
+        self.dns_capture = args.dns_capture
         self._args = args
 
-        cacerts = args["cacerts"]
+        cacerts = args.cacerts
         self.trust = cacerts_secret.describe(cacerts) if cacerts else Output.from_input({})
         self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
         self.gateway_namespace = self._namespace(names.GATEWAY_NAMESPACE)
         secret = self._cacerts()
         self.control_plane = self._control_plane(secret)
         after_istiod = [self.control_plane, self.gateway_namespace, *self._revocation(secret)]
-        to_ingress = args["ingress"]
-        node_port = to_ingress["node_port"]
+        node_port = args.ingress.node_port
         ingress_service = {
-            "type": to_ingress["service"],
-            "ports": istio_values.ingress_ports(self.link_port, args["http_ports"], node_port),
+            "type": args.ingress.service,
+            "ports": istio_values.ingress_ports(self.link_port, args.http_ports, node_port),
             "annotations": SKIP_AWAIT,
         }
         egress_service = {
@@ -160,92 +137,76 @@ class IstioCluster(pulumi.ComponentResource):
             "ports": istio_values.egress_ports(self.link_port),
             "annotations": SKIP_AWAIT,
         }
-        north_south = bool(args["http_ports"])
+        north_south = bool(args.http_ports)
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
         egress = self._gateway(names.EGRESS, egress_service, False, after_istiod)
         self.gateway_resources = Output.all(ingress.resources, egress.resources).apply(
-            lambda both: [item for made in both for item in made]
+            lambda charts: [resource for chart in charts for resource in chart]
         )
         self._strict_mtls()
-        self.exposures = self._exposures(after_istiod)
+        self.exposing_resources = self._expose(after_istiod)
 
-        domain = args["trust_domain"]
+        domain = args.trust_domain
         self.ingress_addresses = self._ingress_addresses(ingress)
-        self.ingress_port = to_ingress["port"]
+        self.ingress_port = args.ingress.port
         self.ingress_cluster_ip = ingress.cluster_ip
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
-        self.register_outputs(self.outputs())
-
-    def outputs(self) -> dict[str, Input[Any]]:
-        """Return what the stack exports: all that another stack needs for a link."""
-        return {
-            "ingressAddresses": self.ingress_addresses,
-            "ingressPort": self.ingress_port,
-            "ingressSpiffeId": self.ingress_spiffe_id,
-            "egressSpiffeId": self.egress_spiffe_id,
-            "exposes": [described(item) for item in self.exposes],
-            "trust": self.trust,
-        }
-
-    def _options(self, *depends_on: pulumi.Resource) -> ResourceOptions:
-        return ResourceOptions(parent=self, provider=self.provider, depends_on=list(depends_on))
+        self.register_outputs(cluster_to_output(self))
 
     def _namespace(self, namespace: str) -> k8s.core.v1.Namespace:
         return k8s.core.v1.Namespace(
             f"{self.cluster_name}-{namespace}",
             metadata={"name": namespace, "labels": names.RESTRICTED_PODS},
-            opts=self._options(),
+            opts=self.options(),
         )
 
     def _cacerts(self) -> list[pulumi.Resource]:
-        cacerts = self._args["cacerts"]
+        cacerts = self._args.cacerts
         if cacerts is None:
             return []
-        files = cacerts_secret.checked(self.cluster_name, cacerts, self._args["warn_days"])
-        guard = self._args["trust_phase"]
+        files = cacerts_secret.checked(self.cluster_name, cacerts, self._args.warn_days)
+        guard = self._args.trust_phase
         secret = k8s.core.v1.Secret(
             f"{self.cluster_name}-cacerts",
             metadata={"name": "cacerts", "namespace": names.SYSTEM_NAMESPACE},
             string_data=files.apply(cacerts_secret.secret_data),
-            opts=self._options(self.system_namespace, *([guard] if guard else [])),
+            opts=self.options(self.system_namespace, *([guard] if guard else [])),
         )
         return [secret]
 
     def _revocation(self, secret: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Return what the gateways wait for when revocation lists are used."""
-        cacerts = self._args["cacerts"]
-        if cacerts is None or self._args["revocation"] is None:
+        cacerts = self._args.cacerts
+        if cacerts is None or self._args.revocation is None:
             return []
         wait = Revocation(
             f"{self.cluster_name}-revocation",
-            RevocationArgs(cacerts_secret.revocation_lists(cacerts), self._args["access"]),
-            ResourceOptions(
-                parent=self, depends_on=[*secret, self.control_plane, self.gateway_namespace]
-            ),
+            RevocationArgs(cacerts_secret.revocation_lists(cacerts), self._args.access),
+            self.options(*secret, self.control_plane, self.gateway_namespace),
         )
         return [wait]
 
     def _control_plane(self, cacerts: list[pulumi.Resource]) -> pulumi.Resource:
-        args, istio = self._args, self._args["istio"]
-        base = self._release("base", istio["base_values"], "istio-base", [self.system_namespace])
+        args, istio = self._args, self._args.istio
+        base = self._release("base", istio.base_values, "istio-base", [self.system_namespace])
         values = istio_values.istiod_values(
-            istio["istiod_values"],
-            trust_domain=args["trust_domain"],
-            plugged=args["cacerts"] is not None,
-            replicas=args["replicas"],
-            dns_capture=args["dns_capture"],
+            istio.istiod_values,
+            trust_domain=args.trust_domain,
+            plugged=args.cacerts is not None,
+            replicas=args.replicas,
+            dns_capture=args.dns_capture,
             images={
-                "hub": istio["hub"],
-                "tag": istio["version"],
-                "istiod": istio["istiod_image"],
-                "proxy": istio["proxy_image"],
+                "hub": istio.hub,
+                "tag": istio.version,
+                "istiod": istio.istiod_image,
+                "proxy": istio.proxy_image,
             },
         )
         leftovers = IstiodLeftovers(
             f"{self.cluster_name}-istiod-leftovers",
-            IstiodLeftoversArgs(args["access"]),
-            ResourceOptions(parent=self, depends_on=[self.system_namespace]),
+            IstiodLeftoversArgs(args.access),
+            self.options(self.system_namespace),
         )
         return self._release("istiod", values, "istiod", [base, leftovers, *cacerts])
 
@@ -254,8 +215,8 @@ class IstioCluster(pulumi.ComponentResource):
     ) -> pulumi.Resource:
         # Release and not Chart v4, see docs/adr/0002: real Helm installs in its own order (istiod
         # never comes up before its ConfigMaps), and base's CRDs cost Chart v4 8 s per preview.
-        istio = self._args["istio"]
-        location = helm.location(istio["repository"], chart, istio["version"])
+        istio = self._args.istio
+        location = helm.location(istio.repository, chart, istio.version)
         return k8s.helm.v3.Release(
             f"{self.cluster_name}-{chart}",
             name=release,
@@ -263,7 +224,7 @@ class IstioCluster(pulumi.ComponentResource):
             values=values,
             timeout=helm.TIMEOUT_SECONDS,
             **location,
-            opts=self._options(*after),
+            opts=self.options(*after),
         )
 
     def _gateway(
@@ -273,76 +234,74 @@ class IstioCluster(pulumi.ComponentResource):
         secrets: bool,
         after: Sequence[pulumi.Resource],
     ) -> GatewayChart:
-        istio = self._args["istio"]
+        istio = self._args.istio
         values = istio_values.gateway_values(
-            istio["gateway_values"],
+            istio.gateway_values,
             service=service,
-            replicas=self._args["replicas"],
+            replicas=self._args.replicas,
             secrets=secrets,
-            revocation=self._args["revocation"] or "",
+            revocation=self._args.revocation,
         )
         return GatewayChart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
-            {
-                "release": release,
-                "namespace": names.GATEWAY_NAMESPACE,
-                "location": helm.location(istio["repository"], "gateway", istio["version"]),
-                "values": values,
-                "after": after,
-            },
-            self.provider,
-            self._options(*after),
+            GatewayChartArgs(
+                release=release,
+                namespace=names.GATEWAY_NAMESPACE,
+                location=helm.location(istio.repository, "gateway", istio.version),
+                values=values,
+                after=after,
+            ),
+            self.options(),
         )
 
     def _ingress_addresses(self, ingress: GatewayChart) -> Output[list[str]]:
-        args = self._args["ingress"]
-        if args["addresses"]:
-            return Output.from_input(list(args["addresses"]))
+        wanted = self._args.ingress
+        if wanted.addresses:
+            return Output.from_input([*wanted.addresses])
         return IngressAddresses(
             f"{self.cluster_name}-ingress-addresses",
             IngressAddressesArgs(
-                self.cluster_name, ingress.service_id, args["wait_seconds"], self._args["access"]
+                self.cluster_name, ingress.service_id, wanted.wait_seconds, self._args.access
             ),
-            ResourceOptions(parent=self),
+            self.options(),
         ).addresses
 
     def _strict_mtls(self) -> None:
-        custom_resource(
-            f"{self.cluster_name}-strict-mtls",
+        self.put(
             "PeerAuthentication",
+            f"{self.cluster_name}-strict-mtls",
             {"name": "default", "namespace": names.SYSTEM_NAMESPACE},
             {"mtls": {"mode": "STRICT"}},
-            self._options(self.control_plane),
+            self.control_plane,
         )
 
-    def _exposures(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
-        cluster, port, peers = self.cluster_name, self.link_port, self._args["peers"]
+    def _expose(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Return the objects of the cluster's boundary."""
+        cluster = self.cluster_name
+        boundary = inbound.Boundary(
+            cluster=cluster,
+            trust_domain=self._args.trust_domain,
+            link_port=self.link_port,
+            callers=self._args.callers,
+            exposes=self.exposes,
+            caller_identity=self._args.caller_identity,
+        )
 
         def put(
             kind: str, suffix: str, name: str, spec: dict[str, Any], *after: pulumi.Resource
         ) -> pulumi.Resource:
             metadata = {"name": name, "namespace": names.GATEWAY_NAMESPACE}
-            options = self._options(*after)
-            return custom_resource(f"{cluster}-{suffix}", kind, metadata, spec, options)
+            return self.put(kind, f"{cluster}-{suffix}", metadata, spec, *after)
 
-        told = self._args["caller_identity"]
-        spec = inbound.policy(
-            cluster,
-            port,
-            peers,
-            self.exposes,
-            caller_identity=told,
-            trust_domain=self._args["trust_domain"],
-        )
+        spec = inbound.policy(boundary)
         policy = put("AuthorizationPolicy", "link-policy", "link-port", spec, *after)
         # Nothing is opened before the policy that limits it is there.
-        spec = inbound.gateway(cluster, port, self.exposes, peers)
-        gateway = put("Gateway", inbound.EXPOSED, inbound.EXPOSED, spec, policy)
-        made = [policy, gateway]
-        for item in stream_ports(self.exposes):
-            of = title(item)
-            spec = streams.arrival(cluster, inbound.EXPOSED, item)
-            made.append(put("VirtualService", f"expose-{of}", of, spec, policy))
-        if http := inbound.virtual_service(cluster, self.exposes, caller_identity=told):
-            made.append(put("VirtualService", inbound.EXPOSED, inbound.EXPOSED, http, policy))
-        return made
+        gateway = put("Gateway", EXPOSED, EXPOSED, inbound.gateway(boundary), policy)
+        resources = [policy, gateway]
+        for port in stream_ports(self.exposes):
+            name = title(port)
+            spec = streams.arrival_route(cluster, EXPOSED, port)
+            resources.append(put("VirtualService", f"expose-{name}", name, spec, policy))
+        if http := inbound.virtual_service(boundary):
+            resources.append(put("VirtualService", EXPOSED, EXPOSED, http, policy))
+        return resources

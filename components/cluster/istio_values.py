@@ -24,7 +24,7 @@ def istiod_values(
     trust_domain: str,
     plugged: bool,
     replicas: int,
-    images: Mapping[str, str],
+    images: Mapping[str, str | None],
     dns_capture: bool = False,
 ) -> Values:
     """Return the values of the chart `istiod`.
@@ -35,7 +35,7 @@ def istiod_values(
         plugged: whether there is a Secret `cacerts`. istiod reads it at its start only if it is
             there, and signs with a root of its own if not: so its pods are made to need it.
         replicas: the least number of istiod pods; above 1 the chart adds a PodDisruptionBudget.
-        images: `hub`, `tag`, `istiod` and `proxy`; each may be empty for the chart's own.
+        images: `hub`, `tag`, `istiod` and `proxy`; each may be None for the chart's own.
         dns_capture: whether sidecars answer DNS queries for hosts of the mesh themselves.
     """
     defaults: Values = {
@@ -76,7 +76,7 @@ def _mounted(user: Mapping[str, Any], volume: Values, path: str) -> Values:
     }
 
 
-def _images(images: Mapping[str, str]) -> Values:
+def _images(images: Mapping[str, str | None]) -> Values:
     """Return the values that say which images; one with a slash is taken as it is."""
     values: Values = {}
     if images["hub"]:
@@ -95,7 +95,7 @@ def gateway_values(
     service: Mapping[str, Any],
     replicas: int,
     secrets: bool,
-    revocation: str,
+    revocation: str | None = None,
 ) -> Values:
     """Return the values of the chart `gateway`.
 
@@ -106,8 +106,9 @@ def gateway_values(
         replicas: the least number of pods; above 1 the chart adds a PodDisruptionBudget.
         secrets: whether it may read Secrets of its namespace, which only certificates for
             north-south traffic (`credentialName`) need.
-        revocation: what is revoked; another value restarts the pods, which ends the connections
-            that were made before. Pods do not start without the revocation lists then.
+        revocation: tells what is revoked, if lists are used; another value restarts the
+            pods, which ends the connections that were made before. Pods do not start without the
+            revocation lists then.
     """
     defaults: Values = {
         "service": service,
@@ -143,13 +144,15 @@ def egress_ports(link_port: int) -> list[Values]:
     return [service_port("tls", link_port)]
 
 
-def ingress_ports(link_port: int, http_ports: Sequence[int], node_port: int = 0) -> list[Values]:
+def ingress_ports(
+    link_port: int, http_ports: Sequence[int], node_port: int | None = None
+) -> list[Values]:
     """Return the ports of the ingress gateway's Service.
 
     Args:
         link_port: where other clusters' egress gateways come in.
         http_ports: further ports for ordinary north-south traffic; 443 is named for TLS.
-        node_port: the node port of the link port; 0: whatever the cluster gives it, if any.
+        node_port: the node port of the link port; None: whatever the cluster gives it, if any.
     """
     further = [service_port(f"https-{p}" if p == 443 else f"http-{p}", p) for p in http_ports]
     status = service_port("status-port", names.STATUS_PORT)  # health checks of load balancers

@@ -50,7 +50,7 @@ def _virtual_addresses(virtual: Mapping[str, str]) -> str:
 
 
 def zone_server(
-    cluster: str, address: str, virtual: Mapping[str, str], *, address6: str = ""
+    cluster: str, address: str, virtual: Mapping[str, str], *, address6: str | None = None
 ) -> str:
     """Return the server block of a linked zone: the dummy addresses, and NODATA for the rest.
 

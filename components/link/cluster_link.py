@@ -3,50 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from dataclasses import dataclass
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from components.cluster.istio_cluster import IstioCluster
-from components.dns import corefile
-from components.link.caller_objects import SourceObjects
-from components.link.remote_cluster import Peer
+from components.link.caller_objects import CallerObjects, DummyAddresses
+from components.model import ExposedPort, RemoteCluster
+from components.objects import Component
 from components.specs import outbound, streams
-from components.specs.exposed_ports import ExposedService, by_service, host, stream_ports, title
+from components.specs.exposed_ports import by_service, host, stream_ports, title
 
-Target = IstioCluster | Peer
+Target = IstioCluster | RemoteCluster
 
 
-class ClusterLinkArgs(TypedDict):
+@dataclass(frozen=True, slots=True)
+class ClusterLinkArgs:
     """Arguments of `ClusterLink`."""
 
     directions: Sequence[tuple[IstioCluster, Target]]
-    """Source and target of each: both directions between two clusters of this stack; one to a
+    """Caller and target of each: both directions between two clusters of this stack; one to a
     cluster of another stack, which makes the other one."""
-    dummy_address: str
-    """IPv4 address that names of exposed services resolve to; no packet ever reaches it."""
-    dummy_address6: str
-    """The same for IPv6; empty: none."""
+    dummy_addresses: DummyAddresses
+    """What names of exposed services resolve to."""
     caller_identity: bool
-    """Tell the target which workload of the source calls."""
+    """Tell the target which workload of the caller calls."""
 
 
-class ClusterLink(pulumi.ComponentResource):
+class ClusterLink(Component):
     """Both directions between two clusters, or the own one where the other is of another stack.
 
-    Makes on each source, for the other's zone: the ServiceEntries of its ingress gateway and of its
+    Makes on each caller, for the other's zone: the ServiceEntries of its ingress gateway and of its
     services, the Gateway on the egress pods, the VirtualService over both hops, the
     DestinationRules that pin identities, and the zone for CoreDNS (which `RemoteDns` serves; none
     where sidecars answer). For services other than HTTP a ServiceEntry each, a VirtualService for
     each of their ports, and one more ServiceEntry and DestinationRule of the other's ingress
     gateway.
 
-    It spans two providers, so every child names its own.
+    It spans two clusters, so every child names the provider of its own.
     """
 
     zones: dict[str, dict[str, pulumi.Resource]]
-    """Name of each source to the other's name and the ConfigMap with its DNS zone;
+    """Name of each caller to the other's name and the ConfigMap with its DNS zone;
     without those whose sidecars answer for it."""
 
     def __init__(
@@ -54,72 +53,63 @@ class ClusterLink(pulumi.ComponentResource):
     ) -> None:
         super().__init__("istio-multicluster:index:ClusterLink", name, None, opts)
         self.zones = {}
-        for source, target in args["directions"]:
-            peer = target.cluster_name
-            prefix = f"{name}-{source.cluster_name}-to-{peer}"
-            objects = SourceObjects(self, prefix, source, peer)
-            _route(objects, target, args)
-            if not source.dns_capture:
-                zone = objects.put_zone(_server(objects, target, args))
-                self.zones[source.cluster_name] = {peer: zone}
+        for caller, target in args.directions:
+            zone = target.cluster_name
+            prefix = f"{name}-{caller.cluster_name}-to-{zone}"
+            objects = CallerObjects(self, prefix, caller, zone, args.dummy_addresses)
+            allowed = [port for port in target.exposes if caller.cluster_name in port.allow]
+            _put_routes(objects, target, allowed, caller_identity=args.caller_identity)
+            if not caller.dns_capture:
+                virtual = {host(zone, port): port.address or "" for port in stream_ports(allowed)}
+                self.zones[caller.cluster_name] = {zone: objects.put_zone(virtual)}
         self.register_outputs({})
 
 
-def _route(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> None:
-    """Make the Istio objects on the source of one direction."""
-    source, peer, put = objects.source, target.cluster_name, objects.put
-    allowed = _allowed(source, target)
-    ports = source.link_port, target.ingress_port
-    answered = objects.answered(args["dummy_address"], args["dummy_address6"])
-    ingress = pulumi.Output.from_input(target.ingress_addresses).apply(
+def _put_routes(
+    objects: CallerObjects, target: Target, allowed: Sequence[ExposedPort], *, caller_identity: bool
+) -> None:
+    """Make the Istio objects on the caller of one direction.
+
+    Args:
+        objects: makes them.
+        target: the other cluster.
+        allowed: what it exposes to the caller.
+        caller_identity: tell the target which workload calls.
+    """
+    zone, link_port, put = objects.zone, objects.caller.link_port, objects.put
+    ingress = Output.from_input(target.ingress_addresses).apply(
         lambda addresses: outbound.ingress_entry(
-            peer, _not_empty(addresses, peer), target.ingress_port
+            zone, _not_empty(addresses, zone), target.ingress_port
         )
     )
-    rule = target.ingress_spiffe_id.apply(
-        lambda identity: outbound.ingress_rule(peer, identity, allowed)
-    )
+    identity = Output.from_input(target.ingress_spiffe_id)
+    rule = identity.apply(lambda spiffe_id: outbound.ingress_rule(zone, spiffe_id, allowed))
     put("ServiceEntry", "ingress", ingress)
     to_ingress = put("DestinationRule", "ingress", rule)
-    put("ServiceEntry", "services", outbound.zone_entry(peer, allowed, answered))
-    gateway = f"{peer}-egress"
-    put("Gateway", "egress", outbound.egress_gateway(peer, source.link_port, allowed))
-    spec = outbound.egress_rule(peer, source.link_port, allowed)
-    to_egress = put("DestinationRule", "egress", spec)
-    told = args["caller_identity"]
-    spec = outbound.route(peer, gateway, *ports, allowed, caller_identity=told)
+    entry = outbound.zone_entry(zone, allowed, objects.captured_addresses)
+    put("ServiceEntry", "services", entry)
+    gateway = f"{zone}-egress"
+    put("Gateway", "egress", outbound.egress_gateway(zone, link_port, allowed))
+    to_egress = put("DestinationRule", "egress", outbound.egress_rule(zone, link_port, allowed))
+    spec = outbound.zone_routes(
+        zone, gateway, link_port, target.ingress_port, allowed, caller_identity=caller_identity
+    )
     # A route to a subset that is not there yet is an error for whoever calls.
     put("VirtualService", "services", spec, to_ingress, to_egress)
 
     if not (not_http := stream_ports(allowed)):
         return
-    put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(peer, e)))
-    rule = target.ingress_spiffe_id.apply(
-        lambda identity: streams.ingress_rule(peer, identity, not_http)
-    )
+    put("ServiceEntry", "ingress-tcp", ingress.apply(lambda e: streams.ingress_entry(zone, e)))
+    rule = identity.apply(lambda spiffe_id: streams.ingress_rule(zone, spiffe_id, not_http))
     to_ingress = put("DestinationRule", "ingress-tcp", rule)
-    for (namespace, service), items in by_service(not_http).items():
-        put("ServiceEntry", f"{service}.{namespace}", streams.entry(peer, items))
-        for item in items:
-            spec = streams.route(peer, gateway, *ports, item)
-            put("VirtualService", title(item), spec, to_ingress, to_egress)
+    for (namespace, service), ports in by_service(not_http).items():
+        put("ServiceEntry", f"{service}.{namespace}", streams.entry(zone, ports))
+        for port in ports:
+            spec = streams.port_route(zone, gateway, link_port, target.ingress_port, port)
+            put("VirtualService", title(port), spec, to_ingress, to_egress)
 
 
-def _server(objects: SourceObjects, target: Target, args: ClusterLinkArgs) -> str:
-    """Return the server block of the target's zone on the source."""
-    peer = target.cluster_name
-    not_http = stream_ports(_allowed(objects.source, target))
-    virtual = {host(peer, item): item["address"] for item in not_http}
-    dummy, dummy6 = args["dummy_address"], args["dummy_address6"]
-    return corefile.zone_server(peer, dummy, virtual, address6=dummy6)
-
-
-def _allowed(source: IstioCluster, target: Target) -> list[ExposedService]:
-    """Return what the target exposes to the source."""
-    return [item for item in target.exposes if source.cluster_name in item["allow"]]
-
-
-def _not_empty(addresses: list[str], cluster: str) -> list[str]:
+def _not_empty(addresses: Sequence[str], cluster: str) -> Sequence[str]:
     """Return the addresses; a ServiceEntry without endpoints would fail every call, in silence."""
     if not addresses:
         raise pulumi.RunError(

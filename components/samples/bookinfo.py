@@ -1,8 +1,10 @@
-"""Istio's sample application, spread over two linked clusters so that calls go both ways (seed)."""
+"""Istio's sample application, spread over two linked clusters so that calls go both ways."""
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -10,15 +12,21 @@ from pulumi import Output, ResourceOptions
 
 from components import names
 from components.cluster.istio_cluster import IstioCluster
-from components.objects import SKIP_AWAIT, custom_resource
+from components.objects import SKIP_AWAIT, Component
+from components.samples.bookinfo_services import (
+    FRONTEND,
+    HTTP_PORT,
+    NAMESPACE,
+    PORT,
+    SERVICES,
+    BookinfoService,
+)
 
-NAMESPACE = "bookinfo"
-PORT = 9080
-HTTP_PORT = 80
 PATHS = ("/productpage", "/static", "/login", "/logout", "/api/v1/products")
 
 
-class BookinfoArgs(TypedDict):
+@dataclass(frozen=True, slots=True)
+class BookinfoArgs:
     """Arguments of `Bookinfo`."""
 
     frontend: IstioCluster
@@ -31,7 +39,7 @@ class BookinfoArgs(TypedDict):
     """Their tag."""
 
 
-class Bookinfo(pulumi.ComponentResource):
+class Bookinfo(Component):
     """Bookinfo with productpage and ratings on one cluster, details and reviews on the other.
 
     productpage calls details and reviews across the link; reviews v2 and v3 call ratings back.
@@ -44,44 +52,37 @@ class Bookinfo(pulumi.ComponentResource):
         super().__init__("istio-multicluster:index:Bookinfo", name, None, opts)
         self._name = name
         self._args = args
-        front, back = args["frontend"], args["backend"]
-        for cluster in (front, back):
-            self._namespace(cluster)
-
-        def remote(service: str, cluster: IstioCluster) -> str:
-            return names.service_host(service, NAMESPACE, cluster.cluster_name)
-
-        page_env = {
-            "DETAILS_HOSTNAME": remote("details", back),
-            "REVIEWS_HOSTNAME": remote("reviews", back),
+        front, back = args.frontend, args.backend
+        self._namespaces = {
+            cluster.cluster_name: self._namespace(cluster) for cluster in (front, back)
         }
-        reviews_env = {"RATINGS_HOSTNAME": remote("ratings", front)}
-        self._service(front, "productpage", ["v1"], page_env)
-        self._service(front, "ratings", ["v1"], {})
-        self._service(back, "details", ["v1"], {})
-        self._service(back, "reviews", ["v1", "v2", "v3"], reviews_env)
+        for service in SERVICES:
+            here, other = (front, back) if service.role == FRONTEND else (back, front)
+            self._service(here, other, service)
         self._page(front)
         self.url = front.ingress_addresses.apply(_page_url)
         self.register_outputs({"url": self.url})
 
-    def _options(self, cluster: IstioCluster, *depends_on: pulumi.Resource) -> ResourceOptions:
-        return ResourceOptions(parent=self, provider=cluster.provider, depends_on=list(depends_on))
+    def _on(self, cluster: IstioCluster, *depends_on: pulumi.Resource) -> ResourceOptions:
+        return self.options(*depends_on, provider=cluster.provider)
 
-    def _namespace(self, cluster: IstioCluster) -> None:
-        namespace = k8s.core.v1.Namespace(
+    def _namespace(self, cluster: IstioCluster) -> pulumi.Resource:
+        return k8s.core.v1.Namespace(
             f"{self._name}-{cluster.cluster_name}-namespace",
             metadata={"name": NAMESPACE, "labels": {"istio-injection": "enabled"}},
             # Pods made before istiod is ready would stay without a sidecar.
-            opts=self._options(cluster, cluster.control_plane),
+            opts=self._on(cluster, cluster.control_plane),
         )
-        self._namespaces = {**getattr(self, "_namespaces", {}), cluster.cluster_name: namespace}
 
-    def _service(
-        self, cluster: IstioCluster, service: str, versions: list[str], env: dict[str, str]
-    ) -> None:
+    def _service(self, cluster: IstioCluster, other: IstioCluster, wanted: BookinfoService) -> None:
         """Make Service, ServiceAccount and one Deployment per version."""
-        options = self._options(cluster, self._namespaces[cluster.cluster_name])
+        service = wanted.name
+        options = self._on(cluster, self._namespaces[cluster.cluster_name])
         account = f"bookinfo-{service}"
+        env = {
+            f"{called.upper()}_HOSTNAME": names.service_host(called, NAMESPACE, other.cluster_name)
+            for called in wanted.calls
+        }
         k8s.core.v1.ServiceAccount(
             f"{self._name}-{service}-account",
             metadata={"name": account, "namespace": NAMESPACE, "labels": {"account": service}},
@@ -98,8 +99,8 @@ class Bookinfo(pulumi.ComponentResource):
             spec={"ports": [{"port": PORT, "name": "http"}], "selector": {"app": service}},
             opts=options,
         )
-        for version in versions:
-            image = f"examples-bookinfo-{service}-{version}:{self._args['tag']}"
+        for version in wanted.versions:
+            image = f"examples-bookinfo-{service}-{version}:{self._args.tag}"
             k8s.apps.v1.Deployment(
                 f"{self._name}-{service}-{version}",
                 metadata={
@@ -110,7 +111,7 @@ class Bookinfo(pulumi.ComponentResource):
                 spec=deployment_spec(
                     service,
                     version,
-                    f"{self._args['hub']}/{image}",
+                    f"{self._args.hub}/{image}",
                     account,
                     # What reviews reports, as the official image does.
                     {**env, "CLUSTER_NAME": cluster.cluster_name},
@@ -120,9 +121,7 @@ class Bookinfo(pulumi.ComponentResource):
 
     def _page(self, cluster: IstioCluster) -> None:
         """Make the Gateway and VirtualService of the page on the ingress gateway."""
-        options = self._options(
-            cluster, cluster.control_plane, self._namespaces[cluster.cluster_name]
-        )
+        after = cluster.control_plane, self._namespaces[cluster.cluster_name]
         metadata = {"name": "bookinfo", "namespace": NAMESPACE}
         port = {"number": HTTP_PORT, "name": "http", "protocol": "HTTP"}
         gateway: dict[str, Any] = {
@@ -138,8 +137,13 @@ class Bookinfo(pulumi.ComponentResource):
             "route": [{"destination": destination}],
         }
         routes = {"hosts": ["*"], "gateways": ["bookinfo"], "http": [route]}
-        custom_resource(f"{self._name}-gateway", "Gateway", metadata, gateway, options)
-        custom_resource(f"{self._name}-page", "VirtualService", metadata, routes, options)
+
+        def put(kind: str, suffix: str, spec: Mapping[str, Any]) -> None:
+            name = f"{self._name}-{suffix}"
+            self.put(kind, name, metadata, spec, *after, provider=cluster.provider)
+
+        put("Gateway", "gateway", gateway)
+        put("VirtualService", "page", routes)
 
 
 def _page_url(addresses: list[str]) -> str:
@@ -155,21 +159,21 @@ def deployment_spec(
     container = {
         "name": service,
         "image": image,
-        "image_pull_policy": "IfNotPresent",
+        "imagePullPolicy": "IfNotPresent",
         "env": [{"name": key, "value": value} for key, value in sorted(env.items())],
-        "ports": [{"container_port": PORT}],
-        "readiness_probe": {"http_get": {"path": "/health", "port": PORT}},
-        "volume_mounts": [{"name": "tmp", "mount_path": "/tmp"}],
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": PORT}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
     return {
         "replicas": 1,
-        "selector": {"match_labels": labels},
+        "selector": {"matchLabels": labels},
         "template": {
             "metadata": {"labels": labels},
             "spec": {
-                "service_account_name": account,
+                "serviceAccountName": account,
                 "containers": [container],
-                "volumes": [{"name": "tmp", "empty_dir": {}}],
+                "volumes": [{"name": "tmp", "emptyDir": {}}],
             },
         },
     }

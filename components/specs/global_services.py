@@ -13,14 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
-
-from pulumi import Input, Resource
+from typing import TYPE_CHECKING, Any
 
 from components import names
+from components.addresses import is_ip
+from components.model import ExposedPort
 from components.specs import traffic_policy
-from components.specs.exposed_ports import ExposedService, authority_match
-from components.specs.outbound import is_ip
+from components.specs.exposed_ports import authority_match
+
+if TYPE_CHECKING:
+    from pulumi import Input, Resource
 
 Spec = dict[str, Any]
 
@@ -37,28 +39,29 @@ _NOBODY_THERE = "response.flags in [2, 32, 32800]"
 _PORT = {"number": names.DEFAULT_LINK_PORT, "name": "http-link", "protocol": "HTTP"}
 
 
-class Member(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Member:
     """A cluster that takes part in global services, as others know it."""
 
     cluster: str
     """Its name."""
     addresses: Input[Sequence[str]]
-    """IP addresses or host names of its ingress gateway, as the source reaches it."""
+    """IP addresses or host names of its ingress gateway, as the caller reaches it."""
     port: int
     """The port to dial there."""
     spiffe_id: Input[str]
     """The identity of its ingress gateway."""
-    locality: str
-    """`region` or `region/zone`; empty: unknown."""
-    exposes: Sequence[ExposedService]
+    exposes: Sequence[ExposedPort]
     """What it exposes, global or not."""
-    ready: Sequence[Resource]
+    locality: str | None = None
+    """`region` or `region/zone`; None: unknown."""
+    ready: Sequence[Resource] = ()
     """What has to be there before it is called; empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One member of one global service, as the source sees it."""
+    """One member of one global service, as the caller sees it."""
 
     cluster: str
     rank: int
@@ -71,50 +74,51 @@ class Place:
 class GlobalService:
     """One exposed port that several clusters offer together."""
 
-    exposed: ExposedService
+    exposed: ExposedPort
     """As one member exposes it; name, namespace, port, protocol and policy are those of all."""
     places: tuple[Place, ...]
-    """The members that the source may call, by name."""
+    """The members that the caller may call, by name."""
 
 
-def distance(one: str, other: str) -> int:
+def distance(one: str | None, other: str | None) -> int:
     """Return how far two different clusters are from each other, by their localities."""
+    if one is None or other is None:
+        return ELSEWHERE
     region, _, zone = one.partition("/")
     other_region, _, other_zone = other.partition("/")
-    if not region or region != other_region:
+    if region != other_region:
         return ELSEWHERE
     return SAME_ZONE if zone and zone == other_zone else SAME_REGION
 
 
-def offered(exposes: Iterable[ExposedService], member: str, source: str) -> list[ExposedService]:
-    """Return the parts of global services that `source` may call on `member`: all of its own."""
+def offered(exposes: Iterable[ExposedPort], member: str, caller: str) -> list[ExposedPort]:
+    """Return the parts of global services that `caller` may call on `member`: all of its own."""
     return [
-        item
-        for item in exposes
-        if item.get("is_global") and (member == source or source in item["allow"])
+        item for item in exposes if item.is_global and (member == caller or caller in item.allow)
     ]
 
 
-def of(source: str, locality: str, members: Iterable[Member]) -> list[GlobalService]:
+def callable_services(
+    caller: str, locality: str | None, members: Iterable[Member]
+) -> list[GlobalService]:
     """Return the global services that a cluster may call, in an order of their own.
 
     Args:
-        source: the calling cluster's name.
-        locality: its locality.
+        caller: the calling cluster's name.
+        locality: its locality; None: unknown.
         members: the clusters that it is linked to, and itself; without global services they add
             nothing.
     """
-    found: dict[tuple[str, str, int], tuple[ExposedService, list[Place]]] = {}
-    for member in sorted(members, key=lambda member: member["cluster"]):
-        name = member["cluster"]
-        near = SAME_CLUSTER if name == source else distance(locality, member["locality"])
-        for item in offered(member["exposes"], name, source):
-            key = item["namespace"], item["service"], item["port"]
-            weight = item.get("weight")
-            # With weights nobody is nearer; who has none of the calls gets those of the others.
-            rank = near if weight is None else SAME_CLUSTER if weight else ELSEWHERE
-            found.setdefault(key, (item, []))[1].append(Place(name, rank, weight))
-    return [GlobalService(found[key][0], tuple(found[key][1])) for key in sorted(found)]
+    services: dict[tuple[str, str, int], tuple[ExposedPort, list[Place]]] = {}
+    for member in sorted(members, key=lambda member: member.cluster):
+        name = member.cluster
+        near = SAME_CLUSTER if name == caller else distance(locality, member.locality)
+        for item in offered(member.exposes, name, caller):
+            # With weights, locality is ignored. Weight 0 means: only when all others fail.
+            rank = near if item.weight is None else SAME_CLUSTER if item.weight else ELSEWHERE
+            _, places = services.setdefault((item.namespace, item.service, item.port), (item, []))
+            places.append(Place(name, rank, item.weight))
+    return [GlobalService(item, tuple(places)) for _, (item, places) in sorted(services.items())]
 
 
 def unserved() -> Spec:
@@ -130,7 +134,7 @@ def unserved() -> Spec:
 def host(service: GlobalService) -> str:
     """Return the mesh-internal name of the members' ingress gateways."""
     item = service.exposed
-    return names.global_ingress_host(item["service"], item["namespace"], item["port"])
+    return names.global_ingress_host(item.service, item.namespace, item.port)
 
 
 def entry(
@@ -146,7 +150,7 @@ def entry(
         ports: member to the port to dial.
     """
     # A member's share is that of all its addresses together.
-    whole = math.lcm(*(len(addresses[place.cluster]) or 1 for place in service.places))
+    multiple = math.lcm(*(len(addresses[place.cluster]) or 1 for place in service.places))
     endpoints: list[Spec] = []
     for place in service.places:
         for address in addresses[place.cluster]:
@@ -158,7 +162,7 @@ def entry(
                     for rank, label in zip((2, 1, 0), _NEAR, strict=True)
                     if place.rank <= rank
                 },
-                "weight": (place.weight or 1) * whole // len(addresses[place.cluster]),
+                "weight": (place.weight or 1) * multiple // len(addresses[place.cluster]),
             }
             endpoints.append(endpoint)
     return {
@@ -184,7 +188,7 @@ def rule(service: GlobalService, identities: Mapping[str, str]) -> Spec:
         "host": host(service),
         "exportTo": ["."],
         "trafficPolicy": {
-            **traffic_policy.to_members(service.exposed["policy"]),
+            **traffic_policy.to_members(service.exposed.policy),
             "loadBalancer": {
                 "simple": "ROUND_ROBIN",  # the one that keeps to weights
                 "localityLbSetting": {
@@ -201,49 +205,49 @@ def rule(service: GlobalService, identities: Mapping[str, str]) -> Spec:
     }
 
 
-def route(
-    services: Sequence[GlobalService], gateway: str, source_port: int, *, caller_identity: bool
+def global_routes(
+    services: Sequence[GlobalService], gateway: str, caller_port: int, *, caller_identity: bool
 ) -> Spec:
     """Return the VirtualService of all global services, over both hops.
 
     Args:
-        services: what the source may call.
+        services: what the caller may call.
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
-        source_port: the source's link port, where the egress gateway listens.
-        caller_identity: tell the member which workload calls, see `direction.route()`.
+        caller_port: the caller's link port, where the egress gateway listens.
+        caller_identity: tell the member which workload calls, see `outbound.zone_routes()`.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"
     egress = {
         "host": names.EGRESS_HOST,
         "subset": names.GLOBAL,
-        "port": {"number": source_port},
+        "port": {"number": caller_port},
     }
     # Envoy's own header: it is not sent on.
-    told = {"x-envoy-retriable-header-names": UNSERVED}
+    request_headers = {"x-envoy-retriable-header-names": UNSERVED}
     if caller_identity:
-        told[names.CALLER_HEADER] = "%DOWNSTREAM_PEER_URI_SAN%"
-    further = {"headers": {"request": {"set": told}, "response": {"remove": [UNSERVED]}}}
+        request_headers[names.CALLER_HEADER] = "%DOWNSTREAM_PEER_URI_SAN%"
+    headers = {"request": {"set": request_headers}, "response": {"remove": [UNSERVED]}}
 
     def in_mesh(service: GlobalService) -> Spec:
         match = {"gateways": ["mesh"], "authority": _authority(service)}
         return {
             "match": [match],
             "route": [{"destination": egress}],
-            **traffic_policy.to_global(service.exposed["policy"]),
+            **traffic_policy.to_global(service.exposed.policy),
         }
 
     def at_egress(service: GlobalService) -> Spec:
         match = {"gateways": [gateway], "authority": _authority(service)}
         destination = {"host": host(service), "port": {"number": _PORT["number"]}}
-        retries = traffic_policy.member_retries(service.exposed["policy"], len(service.places))
+        retries = traffic_policy.member_retries(service.exposed.policy, len(service.places))
         return {
             "match": [match],
             "route": [{"destination": destination}],
             "retries": retries,
-            **further,
+            "headers": headers,
         }
 
-    timed = [item for item in services if traffic_policy.has_timeout(item.exposed["policy"])]
+    timed = [item for item in services if traffic_policy.has_timeout(item.exposed.policy)]
     rest = {
         "match": [{"gateways": ["mesh"]}],
         "route": [{"destination": egress}],

@@ -1,4 +1,4 @@
-"""Specs of the objects on the source of one direction of a link. Pure functions.
+"""Specs of the objects on the caller of one direction of a link. Pure functions.
 
 The way of a request: sidecar -> local egress gateway -> the target's ingress gateway. Their number
 does not depend on how many services the target exposes.
@@ -6,28 +6,20 @@ does not depend on how many services the target exposes.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from components import names, protocols
+from components.addresses import is_ip
+from components.model import ExposedPort
 from components.specs import streams, traffic_policy
-from components.specs.exposed_ports import ExposedService, authority_match, http_ports, label
+from components.specs.exposed_ports import authority_match, http_ports, label
 
 Spec = dict[str, Any]
 
 
-def is_ip(address: str) -> bool:
-    """Tell an IP address from a host name."""
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
-
-
 def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
-    """Return the ServiceEntry for the target's ingress gateway (seed: `b-ingress`).
+    """Return the ServiceEntry for the target's ingress gateway.
 
     A load balancer that gives a host name is resolved by Envoy, again and again: its addresses
     change, so resolving it here would freeze a mistake (istio/istio#29359). IP addresses among host
@@ -50,9 +42,7 @@ def ingress_entry(target: str, addresses: Sequence[str], port: int) -> Spec:
     }
 
 
-def zone_entry(
-    target: str, exposes: Iterable[ExposedService], addresses: Sequence[str] = ()
-) -> Spec:
+def zone_entry(target: str, exposes: Iterable[ExposedPort], addresses: Sequence[str] = ()) -> Spec:
     """Return the ServiceEntry for the target's exposed HTTP services.
 
     A port whose services speak different kinds of HTTP is plain HTTP, which carries them all.
@@ -61,13 +51,13 @@ def zone_entry(
 
     Args:
         target: the target cluster's name.
-        exposes: what the target exposes to the source; port 80 stands in when that is nothing.
+        exposes: what the target exposes to the caller; port 80 stands in when that is nothing.
         addresses: what sidecars with DNS capture answer for any name of the zone. Without them
             they ask the cluster's DNS.
     """
     spoken: dict[int, set[str]] = {}
     for item in http_ports(exposes):
-        spoken.setdefault(item["port"], set()).add(item["protocol"])
+        spoken.setdefault(item.port, set()).add(item.protocol)
 
     def port(number: int) -> Spec:
         kinds = spoken.get(number, set())
@@ -83,13 +73,13 @@ def zone_entry(
     }
 
 
-def egress_gateway(target: str, link_port: int, exposes: Iterable[ExposedService]) -> Spec:
+def egress_gateway(target: str, link_port: int, exposes: Iterable[ExposedPort]) -> Spec:
     """Return the Gateway that takes calls to the target's zone on the egress pods.
 
     Args:
         target: the target cluster's name.
-        link_port: the source's link port.
-        exposes: what the target exposes to the source.
+        link_port: the caller's link port.
+        exposes: what the target exposes to the caller.
     """
     server = {
         # Server names must differ between the Gateways that share a port.
@@ -101,7 +91,7 @@ def egress_gateway(target: str, link_port: int, exposes: Iterable[ExposedService
     return {"selector": {"istio": "egressgateway"}, "servers": servers}
 
 
-def egress_rule(target: str, link_port: int, exposes: Iterable[ExposedService]) -> Spec:
+def egress_rule(target: str, link_port: int, exposes: Iterable[ExposedPort]) -> Spec:
     """Return the DestinationRule for the sidecars' mTLS to the egress gateway.
 
     Explicit, because gateway pods carry no label for automatic mTLS, and with an SNI, because the
@@ -109,8 +99,8 @@ def egress_rule(target: str, link_port: int, exposes: Iterable[ExposedService]) 
 
     Args:
         target: the target cluster's name.
-        link_port: the source's link port.
-        exposes: what the target exposes to the source.
+        link_port: the caller's link port.
+        exposes: what the target exposes to the caller.
     """
     setting = {
         "port": {"number": link_port},
@@ -122,36 +112,36 @@ def egress_rule(target: str, link_port: int, exposes: Iterable[ExposedService]) 
     return {"host": names.EGRESS_HOST, "subsets": subsets}
 
 
-def route(
+def zone_routes(
     target: str,
     gateway: str,
-    source_port: int,
+    caller_port: int,
     target_port: int,
-    exposes: Iterable[ExposedService],
+    exposes: Iterable[ExposedPort],
     *,
     caller_identity: bool,
 ) -> Spec:
-    """Return the VirtualService for both hops (seed: `b-virtual-service`).
+    """Return the VirtualService for both hops of the target's zone.
 
     Args:
         target: the target cluster's name.
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
-        source_port: the source's link port, where the egress gateway listens.
+        caller_port: the caller's link port, where the egress gateway listens.
         target_port: the port to dial at the target.
-        exposes: what the target exposes to the source; one with a policy has routes of its own.
+        exposes: what the target exposes to the caller; one with a policy has routes of its own.
         caller_identity: tell the target which workload calls; whatever that workload itself wrote
             into the header is overwritten.
     """
     gateway = f"{names.GATEWAY_NAMESPACE}/{gateway}"
     services = http_ports(exposes)
 
-    def hop(at: str, to: Spec, further: Spec, only: ExposedService | None = None) -> Spec:
+    def hop(at: str, to: Spec, fields: Spec, only: ExposedPort | None = None) -> Spec:
         match: Spec = {"gateways": [at]}
         if only:
             match["authority"] = authority_match(target, only)
-        return {"match": [match], "route": [{"destination": to}], **further}
+        return {"match": [match], "route": [{"destination": to}], **fields}
 
-    egress = {"host": names.EGRESS_HOST, "subset": target, "port": {"number": source_port}}
+    egress = {"host": names.EGRESS_HOST, "subset": target, "port": {"number": caller_port}}
     ingress = {"host": names.ingress_host(target), "port": {"number": target_port}}
     out: Spec = {"retries": traffic_policy.hop_retries()}
     if caller_identity:
@@ -161,29 +151,29 @@ def route(
         "gateways": ["mesh", gateway],
         "http": [
             *(
-                hop("mesh", egress, traffic_policy.route(item["policy"]), item)
+                hop("mesh", egress, traffic_policy.first_hop(item.policy), item)
                 for item in services
-                if traffic_policy.has_route(item["policy"])
+                if traffic_policy.has_route(item.policy)
             ),
-            hop("mesh", egress, traffic_policy.route(None)),
+            hop("mesh", egress, traffic_policy.first_hop(None)),
             *(
                 hop(gateway, {**ingress, "subset": label(target, item)}, out, item)
                 for item in services
-                if traffic_policy.has_limits(item["policy"])
+                if traffic_policy.has_limits(item.policy)
             ),
             hop(gateway, ingress, out),
         ],
     }
 
 
-def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedService]) -> Spec:
+def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedPort]) -> Spec:
     """Return the DestinationRule for the egress gateway's mTLS to the target's ingress gateway.
 
     Args:
         target: the target cluster's name.
         ingress_spiffe_id: the identity it must prove; without this any workload with a certificate
             of the shared root could stand in for it.
-        exposes: what the target exposes to the source; one with limits has a subset of its own.
+        exposes: what the target exposes to the caller; one with limits has a subset of its own.
     """
     tls = {
         "mode": "ISTIO_MUTUAL",
@@ -191,8 +181,8 @@ def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedS
         "subjectAltNames": [ingress_spiffe_id],
     }
 
-    def policy(item: ExposedService | None = None) -> Spec:
-        return {**traffic_policy.to_ingress(item and item["policy"]), "tls": tls}
+    def policy(item: ExposedPort | None = None) -> Spec:
+        return {**traffic_policy.to_ingress(item.policy if item else None), "tls": tls}
 
     rule = {
         "host": names.ingress_host(target),
@@ -202,6 +192,6 @@ def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedS
     subsets = [
         {"name": label(target, item), "trafficPolicy": policy(item)}
         for item in http_ports(exposes)
-        if traffic_policy.has_limits(item["policy"])
+        if traffic_policy.has_limits(item.policy)
     ]
     return {**rule, "subsets": subsets} if subsets else rule

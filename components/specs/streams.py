@@ -4,7 +4,7 @@ Their connections take the way of all calls, over both gateways and with mTLS on
 share the link port: a gateway tells them apart by the SNI of the gateways' own mTLS, which names
 Service and port. What the application itself says, its own TLS included, is inside.
 
-For each Service the source has a ServiceEntry with an address of its own, by which a sidecar knows
+For each Service the caller has a ServiceEntry with an address of its own, by which a sidecar knows
 what is meant, and for each port a VirtualService.
 """
 
@@ -14,30 +14,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from components import names, protocols
+from components.model import ExposedPort
 from components.specs import traffic_policy
-from components.specs.exposed_ports import ExposedService, host, label, stream_ports
+from components.specs.exposed_ports import host, label, stream_ports
 
 Spec = dict[str, Any]
 
 
-def sni(cluster: str, exposed: ExposedService) -> str:
+def sni(cluster: str, exposed: ExposedPort) -> str:
     """Return the SNI of the gateways' mTLS for an exposed port."""
-    return names.stream_sni(exposed["service"], exposed["namespace"], exposed["port"], cluster)
+    return names.stream_sni(exposed.service, exposed.namespace, exposed.port, cluster)
 
 
-def servers(cluster: str, link_port: int, streams: Iterable[ExposedService]) -> list[Spec]:
-    """Return the servers of the source's Gateway, one for each exposed port of `cluster`.
+def servers(cluster: str, link_port: int, exposes: Iterable[ExposedPort]) -> list[Spec]:
+    """Return the servers of the caller's Gateway, one for each exposed port of `cluster`.
 
     TLS and not HTTPS: Envoy hands on what is inside. They share the port with the server for HTTP;
     the SNI picks among them.
     """
-    return [_server(cluster, link_port, item) for item in stream_ports(streams)]
+    return [_server(cluster, link_port, item) for item in stream_ports(exposes)]
 
 
 def arrival_servers(
-    cluster: str, link_port: int, streams: Iterable[ExposedService], peers: Mapping[str, str]
+    cluster: str, link_port: int, exposes: Iterable[ExposedPort], callers: Mapping[str, str]
 ) -> list[Spec]:
-    """Return the servers of the target's own Gateway, each for the peers that may call it.
+    """Return the servers of the target's own Gateway, each for the clusters that may call it.
 
     The policy of the link port alone is not enough: Envoy looks at it when the client has sent
     something, and where the server speaks first that is too late. So the handshake is refused to
@@ -46,23 +47,23 @@ def arrival_servers(
     Args:
         cluster: the target's name.
         link_port: its link port.
-        streams: what it exposes.
-        peers: name of each linked cluster to its trust domain.
+        exposes: what it exposes.
+        callers: name of each linked cluster to its trust domain.
     """
-    found = []
-    for item in stream_ports(streams):
-        callers = [
-            names.spiffe_id(peers[peer], names.EGRESS)
-            for peer in sorted(item["allow"])
-            if peer in peers
+    servers = []
+    for item in stream_ports(exposes):
+        identities = [
+            names.spiffe_id(callers[caller], names.EGRESS)
+            for caller in sorted(item.allow)
+            if caller in callers
         ]
-        if callers:  # an empty list would be everybody
+        if identities:  # an empty list would be everybody
             server = _server(cluster, link_port, item)
-            found.append({**server, "tls": {**server["tls"], "subjectAltNames": callers}})
-    return found
+            servers.append({**server, "tls": {**server["tls"], "subjectAltNames": identities}})
+    return servers
 
 
-def _server(cluster: str, link_port: int, exposed: ExposedService) -> Spec:
+def _server(cluster: str, link_port: int, exposed: ExposedPort) -> Spec:
     return {
         "port": {"number": link_port, "name": label(cluster, exposed), "protocol": "TLS"},
         "hosts": [f"./{sni(cluster, exposed)}"],
@@ -70,11 +71,11 @@ def _server(cluster: str, link_port: int, exposed: ExposedService) -> Spec:
     }
 
 
-def arrival(cluster: str, gateway: str, exposed: ExposedService) -> Spec:
+def arrival_route(cluster: str, gateway: str, exposed: ExposedPort) -> Spec:
     """Return the VirtualService from the target's own Gateway to the Service."""
     destination = {
-        "host": names.local_host(exposed["service"], exposed["namespace"]),
-        "port": {"number": exposed["port"]},
+        "host": names.local_host(exposed.service, exposed.namespace),
+        "port": {"number": exposed.port},
     }
     return {
         "hosts": [sni(cluster, exposed)],
@@ -83,7 +84,7 @@ def arrival(cluster: str, gateway: str, exposed: ExposedService) -> Spec:
     }
 
 
-def entry(target: str, ports: Sequence[ExposedService]) -> Spec:
+def entry(target: str, ports: Sequence[ExposedPort]) -> Spec:
     """Return the ServiceEntry of one Service with all its ports.
 
     A sidecar has a listener for this very address, so it clashes with no port of a local service.
@@ -91,17 +92,17 @@ def entry(target: str, ports: Sequence[ExposedService]) -> Spec:
     """
     return {
         "hosts": [host(target, ports[0])],
-        "addresses": [ports[0]["address"]],
+        "addresses": [ports[0].address],
         "location": "MESH_EXTERNAL",
-        "ports": [protocols.named(item["protocol"]).entry_port(item["port"]) for item in ports],
+        "ports": [protocols.named(item.protocol).entry_port(item.port) for item in ports],
         "resolution": "NONE",
     }
 
 
-def egress_subsets(target: str, link_port: int, streams: Iterable[ExposedService]) -> list[Spec]:
+def egress_subsets(target: str, link_port: int, exposes: Iterable[ExposedPort]) -> list[Spec]:
     """Return the subsets of the egress gateway by which sidecars say what they want there."""
 
-    def subset(item: ExposedService) -> Spec:
+    def subset(item: ExposedPort) -> Spec:
         setting = {
             "port": {"number": link_port},
             "connectionPool": {"tcp": traffic_policy.to_egress()["tcp"]},
@@ -110,11 +111,11 @@ def egress_subsets(target: str, link_port: int, streams: Iterable[ExposedService
         policy = {"portLevelSettings": [setting]}
         return {"name": label(target, item), "trafficPolicy": policy}
 
-    return [subset(item) for item in stream_ports(streams)]
+    return [subset(item) for item in stream_ports(exposes)]
 
 
-def route(
-    target: str, gateway: str, source_port: int, target_port: int, exposed: ExposedService
+def port_route(
+    target: str, gateway: str, caller_port: int, target_port: int, exposed: ExposedPort
 ) -> Spec:
     """Return the VirtualService of one exposed port over both hops.
 
@@ -123,7 +124,7 @@ def route(
     Args:
         target: the target cluster's name.
         gateway: name of the Gateway on the egress pods, in the gateways' namespace.
-        source_port: the source's link port.
+        caller_port: the caller's link port.
         target_port: the port to dial at the target.
         exposed: the exposed port.
     """
@@ -131,17 +132,16 @@ def route(
     subset, name = label(target, exposed), host(target, exposed)
 
     def to(destination: str, port: int) -> list[Spec]:
-        whole = {"host": destination, "subset": subset, "port": {"number": port}}
-        return [{"destination": whole}]
+        return [{"destination": {"host": destination, "subset": subset, "port": {"number": port}}}]
 
-    in_mesh: Spec = {"gateways": ["mesh"], "port": exposed["port"]}
+    in_mesh: Spec = {"gateways": ["mesh"], "port": exposed.port}
     at_egress = {
         "match": [{"gateways": [gateway]}],
         "route": to(names.stream_ingress_host(target), target_port),
     }
     spec: Spec = {"hosts": [name, sni(target, exposed)], "gateways": ["mesh", gateway]}
-    to_egress = to(names.EGRESS_HOST, source_port)
-    if protocols.named(exposed["protocol"]).has_sni:
+    to_egress = to(names.EGRESS_HOST, caller_port)
+    if protocols.named(exposed.protocol).has_sni:
         return {
             **spec,
             "tls": [{"match": [{**in_mesh, "sniHosts": [name]}], "route": to_egress}],
@@ -165,26 +165,26 @@ def ingress_entry(target: str, entry: Spec) -> Spec:
     }
 
 
-def ingress_rule(target: str, ingress_spiffe_id: str, streams: Iterable[ExposedService]) -> Spec:
+def ingress_rule(target: str, ingress_spiffe_id: str, exposes: Iterable[ExposedPort]) -> Spec:
     """Return the DestinationRule for the egress gateway's mTLS to the target's ingress gateway.
 
     Args:
         target: the target cluster's name.
         ingress_spiffe_id: the identity it must prove.
-        streams: the exposed ports, each with a subset of its own.
+        exposes: the exposed ports, each with a subset of its own.
     """
 
-    def subset(item: ExposedService) -> Spec:
+    def subset(item: ExposedPort) -> Spec:
         tls = {
             "mode": "ISTIO_MUTUAL",
             "sni": sni(target, item),
             "subjectAltNames": [ingress_spiffe_id],
         }
-        policy = traffic_policy.to_ingress(item["policy"], http=False)
+        policy = traffic_policy.to_ingress(item.policy, http=False)
         return {"name": label(target, item), "trafficPolicy": {**policy, "tls": tls}}
 
     return {
         "host": names.stream_ingress_host(target),
         "exportTo": ["."],
-        "subsets": [subset(item) for item in stream_ports(streams)],
+        "subsets": [subset(item) for item in stream_ports(exposes)],
     }

@@ -10,7 +10,7 @@ No fault quotes a file's contents or an exception's text: either can hold a priv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,11 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from components.model import CA_CERT, CA_CRL, CA_KEY, CERT_CHAIN, ROOT_CERT, CaCerts
 from components.trust import cert_chains
-
-CA_CERT, CA_KEY, CERT_CHAIN = "ca-cert.pem", "ca-key.pem", "cert-chain.pem"
-ROOT_CERT, CA_CRL = "root-cert.pem", "ca-crl.pem"
-"""The files of Istio's Secret `cacerts`."""
 
 SKEW = timedelta(minutes=5)
 """What is issued just now begins later than the clock here says, if the issuer's clock is ahead.
@@ -75,11 +72,11 @@ class _Ca:
         return {self.ca: (CA_CERT, "")} | {c: found[c] for c in found if c != self.ca}
 
 
-def problems(cacerts: Mapping[str, str], now: datetime, *, path_length: bool) -> list[str]:
+def problems(cacerts: CaCerts[str], now: datetime, *, path_length: bool) -> list[str]:
     """Return every reason why istiod or a peer would refuse a cluster CA, one sentence each.
 
     Args:
-        cacerts: the values of `CaCerts`; the revocation lists may be missing.
+        cacerts: the cluster CA.
         now: the time of validity, with a time zone.
         path_length: insist on path length 0, which keeps the cluster CA from making further CAs;
             cert-manager cannot set it (cert-manager/cert-manager#5743).
@@ -87,16 +84,16 @@ def problems(cacerts: Mapping[str, str], now: datetime, *, path_length: bool) ->
     return [str(fault) for fault in faults(cacerts, now, path_length=path_length)]
 
 
-def faults(cacerts: Mapping[str, str], now: datetime, *, path_length: bool) -> list[Fault]:
+def faults(cacerts: CaCerts[str], now: datetime, *, path_length: bool) -> list[Fault]:
     """Return what `problems` does, in parts."""
     texts = {
-        CA_CERT: cacerts["ca_cert"],
-        CERT_CHAIN: cacerts["cert_chain"],
-        ROOT_CERT: cacerts["root_cert"],
+        CA_CERT: cacerts.ca_cert,
+        CERT_CHAIN: cacerts.cert_chain,
+        ROOT_CERT: cacerts.root_cert,
     }
     found = [fault for file, text in texts.items() for fault in _of_public_file(file, text)]
     loaded = {file: _load(text) for file, text in texts.items()}
-    key, crl = cacerts["ca_key"], cacerts.get("ca_crl", "")
+    key, crl = cacerts.ca_key, cacerts.ca_crl or ""
     if not all(loaded.values()):
         return [*found, *_of_key(key, None), *_of_crl_file(crl)]
     ca = _Ca(loaded[CA_CERT][0], loaded[CERT_CHAIN], loaded[ROOT_CERT])

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi import ResourceOptions
 
 from components import helm
+from components.model import CertManager
+from components.objects import Component
 
 NAMESPACE = "cert-manager"
 
 
-class CertManagerInstall(TypedDict):
-    """Which cert-manager to install."""
-
-    version: str
-    """Chart version, e.g. `v1.18.2`."""
-    repository: str
-    """Chart repository (`https://`, `oci://`) or a directory that holds the chart."""
-    values: Mapping[str, Any]
-    """Further Helm values."""
-
-
-def cert_manager(
-    name: str, install: CertManagerInstall, options: Callable[..., ResourceOptions]
+def install_cert_manager(
+    parent: Component, name: str, wanted: CertManager
 ) -> list[pulumi.Resource]:
     """Install cert-manager with its CRDs, which stay on destroy, as the chart has it.
 
     Args:
+        parent: the component that it belongs to.
         name: prefix of the Pulumi names.
-        install: which.
-        options: makes the options of a child, given what it depends on.
+        wanted: which.
 
     Returns:
         what an Issuer has to wait for: the Release waits until the webhook answers.
     """
     namespace = k8s.core.v1.Namespace(
-        f"{name}-cert-manager-namespace", metadata={"name": NAMESPACE}, opts=options()
+        f"{name}-cert-manager-namespace", metadata={"name": NAMESPACE}, opts=parent.options()
     )
     release = k8s.helm.v3.Release(
         f"{name}-cert-manager",
         name="cert-manager",
         namespace=NAMESPACE,
-        values=helm.merge(DEFAULTS, install["values"]),
+        values=helm.merge(DEFAULTS, wanted.values),
         timeout=helm.TIMEOUT_SECONDS,
-        **helm.location(install["repository"], "cert-manager", install["version"]),
-        opts=options(namespace),
+        **helm.location(wanted.repository, "cert-manager", wanted.version),
+        opts=parent.options(namespace),
     )
     return [release]
 

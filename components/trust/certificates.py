@@ -8,18 +8,16 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pulumi import Input
 
+from components.model import CaCerts
 from components.trust import cert_chains
 from components.trust.ca_checks import Fault, faults, problems
 from components.trust.cert_chains import pem_certificates
 
 __all__ = [
-    "CaCerts",
     "Facts",
     "Fault",
     "cacerts_of_tls_secret",
@@ -38,21 +36,6 @@ __all__ = [
 ]
 
 
-class CaCerts(TypedDict):
-    """A cluster CA: the contents of Istio's Secret `cacerts`."""
-
-    ca_cert: Input[str]
-    """Certificate of the cluster CA, PEM."""
-    ca_key: Input[str]
-    """Its private key, PEM; a Pulumi secret."""
-    cert_chain: Input[str]
-    """The cluster CA's certificate and those between it and the root, PEM."""
-    root_cert: Input[str]
-    """The root certificates, PEM: the same on all linked clusters."""
-    ca_crl: Input[str]
-    """Revocation lists, PEM: one of each CA from the cluster's to its root; empty: none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is worth telling of a certificate."""
@@ -67,17 +50,12 @@ class Facts:
     not_after: datetime
 
 
-def cacerts_of_tls_secret(data: Mapping[str, str]) -> dict[str, str]:
-    """Turn the data of cert-manager's Secret (base64) into the values of `CaCerts`, but the CRL."""
+def cacerts_of_tls_secret(data: Mapping[str, str]) -> CaCerts[str]:
+    """Turn the data of cert-manager's Secret (base64) into a cluster CA without a CRL."""
     chain, key, root = (
         base64.b64decode(data[name]).decode("ascii") for name in ("tls.crt", "tls.key", "ca.crt")
     )
-    return {
-        "ca_cert": pem_certificates(chain)[0],
-        "ca_key": key,
-        "cert_chain": chain,
-        "root_cert": root,
-    }
+    return CaCerts(ca_cert=pem_certificates(chain)[0], ca_key=key, cert_chain=chain, root_cert=root)
 
 
 def facts(pem: str) -> list[Facts]:

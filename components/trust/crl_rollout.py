@@ -11,7 +11,7 @@ from components import names
 from components.dynamic import Kind
 from components.handler import Handler, Props
 from components.kubectl import Access, Kubectl, KubectlError
-from components.trust.ca_checks import CA_CRL
+from components.model import CA_CRL
 
 WAIT_SECONDS = 240
 """kubelet brings the Secret into istiod within about 90 s; istiod then writes the ConfigMaps."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
-from components import names
+from components import model, names
 from components.kubectl import Access
-from components.objects import custom_resource
+from components.model import CaCerts, Root
+from components.objects import Component
 from components.trust import certificates
-from components.trust.cert_manager import CertManagerInstall, cert_manager
-from components.trust.certificates import CaCerts
+from components.trust.cert_manager import install_cert_manager
 from components.trust.crl_signing import RevocationList, RevocationListArgs
 
 ROOT_LIFETIME_DAYS = 3650
@@ -25,41 +26,19 @@ WAIT_SECONDS = 120
 SELF_SIGNED = "self-signed"
 
 
-class Root(TypedDict):
-    """One root of trust."""
-
-    name: str
-    """Names its objects on the root cluster."""
-    issuer: str
-    """The user's own cert-manager issuer; empty: a self-signed root made here."""
-    issuer_kind: str
-    """`ClusterIssuer` or `Issuer`."""
-
-
-class RootCaArgs(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RootCaArgs:
     """Arguments of `RootCa`."""
 
     access: Access
     """How kubectl reaches the root cluster (only a revocation list needs it)."""
     clusters: Sequence[str]
-    """Names of the mesh clusters to issue a cluster CA for."""
-    namespace: str
-    """Namespace on the root cluster for keys and certificates; made by this component."""
-    roots: Sequence[Root]
-    """All of them are trusted, the first signs. One, but for the time of a rotation."""
-    lifetime_days: int
-    """Life of a cluster CA, in days."""
-    renew_before_days: int
-    """How long before its end cert-manager renews it, in days."""
-    cert_manager: CertManagerInstall | None
-    """How to install cert-manager; None: it runs there already."""
-    revoked: Sequence[str] | None
-    """Serial numbers of revoked cluster CAs, hex; None: no revocation list is made at all."""
-    openssl_image: str
-    """Image with `sh` and `openssl`, which signs the revocation list on the root cluster."""
+    """Names of all mesh clusters to issue a cluster CA for."""
+    issuing: model.RootCa
+    """How they are issued."""
 
 
-class RootCa(pulumi.ComponentResource):
+class RootCa(Component):
     """Issues cluster CAs with cert-manager.
 
     Makes a namespace and, for each root, a self-signed root and its Issuer (or takes the user's
@@ -75,70 +54,62 @@ class RootCa(pulumi.ComponentResource):
     none unless the user's own issuer adds it.
     """
 
-    cacerts: dict[str, CaCerts]
+    cacerts: dict[str, CaCerts[Input[str]]]
     """Name of each mesh cluster to its cluster CA; all values are secrets."""
 
     listed: Output[list[str]] | None
     """Fingerprints of the CAs that have a revocation list; None: no list is made."""
 
-    def __init__(
-        self,
-        name: str,
-        args: RootCaArgs,
-        provider: k8s.Provider,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        opts = ResourceOptions.merge(opts, ResourceOptions(providers=[provider]))
+    def __init__(self, name: str, args: RootCaArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("istio-multicluster:index:RootCa", name, None, opts)
         self._name = name
-        self._args = args
-        self._provider = provider
+        self._access = args.access
+        self._issuing = args.issuing
         ready = self._namespace()
-        issuers = {root["name"]: self._issuer(root, ready) for root in args["roots"]}
+        issuers = {root.name: self._issuer(root, ready) for root in args.issuing.roots}
         issued = {
             cluster: {
                 root: self._cluster_ca(cluster, root, reference, after)
                 for root, (reference, after) in issuers.items()
             }
-            for cluster in args["clusters"]
+            for cluster in args.clusters
         }
         self.listed, crl = self._revocation_list(issued)
         self.cacerts = {cluster: self._cacerts(issued[cluster], crl) for cluster in issued}
         self.register_outputs({})
 
-    def _options(self, *depends_on: pulumi.Resource) -> ResourceOptions:
-        return ResourceOptions(parent=self, provider=self._provider, depends_on=list(depends_on))
-
-    def _put(
+    def _put_ready(
         self, kind: str, name: str, spec: dict[str, Any], *depends_on: pulumi.Resource
     ) -> pulumi.CustomResource:
+        """Register an object of cert-manager, and wait until it is ready."""
         annotations = {
             "pulumi.com/waitFor": "condition=Ready",
             "pulumi.com/timeoutSeconds": str(WAIT_SECONDS),
         }
-        metadata = {"name": name, "namespace": self._args["namespace"], "annotations": annotations}
+        metadata = {"name": name, "namespace": self._issuing.namespace, "annotations": annotations}
         resource_name = f"{self._name}-{name}-{kind.lower()}"
-        return custom_resource(resource_name, kind, metadata, spec, self._options(*depends_on))
+        return self.put(kind, resource_name, metadata, spec, *depends_on)
 
     def _namespace(self) -> list[pulumi.Resource]:
         """Return what every object of cert-manager has to wait for."""
         namespace = k8s.core.v1.Namespace(
             f"{self._name}-namespace",
-            metadata={"name": self._args["namespace"], "labels": names.RESTRICTED_PODS},
-            opts=self._options(),
+            metadata={"name": self._issuing.namespace, "labels": names.RESTRICTED_PODS},
+            opts=self.options(),
         )
-        install = self._args["cert_manager"]
-        return [namespace, *(cert_manager(self._name, install, self._options) if install else [])]
+        wanted = self._issuing.cert_manager
+        installed = install_cert_manager(self, self._name, wanted) if wanted else []
+        return [namespace, *installed]
 
     def _issuer(
         self, root: Root, ready: list[pulumi.Resource]
     ) -> tuple[dict[str, str], list[pulumi.Resource]]:
         """Return a reference to the issuer that signs with a root, and what to wait for."""
-        if root["issuer"]:
-            return {"name": root["issuer"], "kind": root["issuer_kind"]}, ready
-        name = root["name"]
+        if root.issuer:
+            return {"name": root.issuer, "kind": root.issuer_kind or "Issuer"}, ready
+        name = root.name
         # One for each root: the last phase of a rotation removes the old root with all it had.
-        self_signed = self._put("Issuer", f"{name}-{SELF_SIGNED}", {"selfSigned": {}}, *ready)
+        self_signed = self._put_ready("Issuer", f"{name}-{SELF_SIGNED}", {"selfSigned": {}}, *ready)
         spec = certificate_spec(
             {"commonName": name, "subject": {"organizations": ["istio-multicluster"]}},
             name,
@@ -148,15 +119,15 @@ class RootCa(pulumi.ComponentResource):
         )
         # The same key for all its life: every cluster trusts it.
         spec["privateKey"]["rotationPolicy"] = "Never"
-        certificate = self._put("Certificate", name, spec, self_signed)
-        issuer = self._put("Issuer", name, {"ca": {"secretName": name}}, certificate)
+        certificate = self._put_ready("Certificate", name, spec, self_signed)
+        issuer = self._put_ready("Issuer", name, {"ca": {"secretName": name}}, certificate)
         return {"name": name, "kind": "Issuer"}, [issuer]
 
     def _cluster_ca(
         self, cluster: str, root: str, issuer: dict[str, str], after: list[pulumi.Resource]
-    ) -> Output[dict[str, str]]:
-        """Have a cluster CA issued; return its files."""
-        args = self._args
+    ) -> Output[CaCerts[str]]:
+        """Have a cluster CA issued; return it without revocation lists."""
+        issuing = self._issuing
         secret_name = cluster_ca_secret(cluster, root)
         # The name of an issuer is how a revocation list finds its certificate: it is unique.
         who = {
@@ -164,24 +135,24 @@ class RootCa(pulumi.ComponentResource):
             "subject": {"organizations": ["istio-multicluster"], "organizationalUnits": [root]},
         }
         spec = certificate_spec(
-            who, secret_name, issuer, args["lifetime_days"], args["renew_before_days"]
+            who, secret_name, issuer, issuing.lifetime_days, issuing.renew_before_days
         )
-        certificate = self._put("Certificate", secret_name, spec, *after)
+        certificate = self._put_ready("Certificate", secret_name, spec, *after)
         # The id is unknown until the Certificate is issued, so that a first preview reads nothing.
         secret = k8s.core.v1.Secret.get(
             f"{self._name}-{secret_name}",
-            certificate.id.apply(lambda _: f"{args['namespace']}/{secret_name}"),
-            self._options(),
+            certificate.id.apply(lambda _: f"{issuing.namespace}/{secret_name}"),
+            self.options(),
         )
         return Output.secret(secret.data.apply(certificates.cacerts_of_tls_secret))
 
     def _cacerts(
-        self, by_root: dict[str, Output[dict[str, str]]], crl: Output[str] | None
-    ) -> CaCerts:
+        self, by_root: dict[str, Output[CaCerts[str]]], crl: Output[str] | None
+    ) -> CaCerts[Input[str]]:
         """Return a cluster's CA: the first root signs, and all are trusted."""
-        signed = by_root[self._args["roots"][0]["name"]]
-        roots = Output.all(*(ca["root_cert"] for ca in by_root.values()))
-        revoked = self._args["revoked"] or ()
+        signed = by_root[self._issuing.roots[0].name]
+        roots = Output.all(*(ca.root_cert for ca in by_root.values()))
+        revoked = self._issuing.revoked or ()
 
         def list_for(values: list[str]) -> str:
             # A revoked cluster is not told: it would only stop trusting itself.
@@ -189,18 +160,18 @@ class RootCa(pulumi.ComponentResource):
             return "" if own in revoked else values[1]
 
         return CaCerts(
-            ca_cert=signed["ca_cert"],
-            ca_key=signed["ca_key"],
-            cert_chain=signed["cert_chain"],
+            ca_cert=signed.ca_cert,
+            ca_key=signed.ca_key,
+            cert_chain=signed.cert_chain,
             root_cert=roots.apply(certificates.roots_bundle),
-            ca_crl=Output.all(signed["ca_cert"], crl).apply(list_for) if crl is not None else "",
+            ca_crl=None if crl is None else Output.all(signed.ca_cert, crl).apply(list_for),
         )
 
     def _revocation_list(
-        self, issued: dict[str, dict[str, Output[dict[str, str]]]]
+        self, issued: dict[str, dict[str, Output[CaCerts[str]]]]
     ) -> tuple[Output[list[str]], Output[str]] | tuple[None, None]:
         """Return which CAs have a list, and the lists."""
-        revoked = self._args["revoked"]
+        revoked = self._issuing.revoked
         if revoked is None:
             return None, None
 
@@ -209,20 +180,20 @@ class RootCa(pulumi.ComponentResource):
 
         # Each root's certificate as a cluster CA's Secret has it: a root's own Secret is not read.
         first = next(iter(issued.values()))
-        signers = {root: public(ca["root_cert"]) for root, ca in first.items()}
+        signers = {root: public(ca.root_cert) for root, ca in first.items()}
         for cluster, by_root in issued.items():
             for root, ca in by_root.items():
-                signers[cluster_ca_secret(cluster, root)] = public(ca["ca_cert"])
+                signers[cluster_ca_secret(cluster, root)] = public(ca.ca_cert)
         lists = RevocationList(
             f"{self._name}-revocation-list",
             RevocationListArgs(
-                namespace=self._args["namespace"],
-                image=self._args["openssl_image"],
+                namespace=self._issuing.namespace,
+                image=self._issuing.openssl_image,
                 signers=signers,
                 revoked=sorted(revoked),
-                access=self._args["access"],
+                access=self._access,
             ),
-            ResourceOptions(parent=self),
+            self.options(),
         )
         listed = Output.all(*signers.values()).apply(
             lambda pems: certificates.fingerprints("\n".join(pems))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
-from config.root_ca import KEYS_OF_FILES
+from config.own_certificates import KEYS_OF_FILES
 from tests.conftest import Lab
 from tests.support import pki
 from tests.support.kube import Kube

@@ -3,20 +3,17 @@
 Takes the place of `__main__.py`; configuration, arguments and component are those of the program.
 """
 
-from pathlib import Path
-
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components import names
 from components.dns import corefile
 from components.dns.remote_dns import RemoteDns
-from config import stack_file
-from stack import providers, wiring
+from stack import configuration, providers, wiring
 
 CLUSTER = "a"
 
-settings = stack_file.load(pulumi.Config(), Path.cwd())
+settings = configuration.load()
 cluster, dummies = settings.clusters[CLUSTER], settings.remote_dns
 provider = providers.make(CLUSTER, settings.kubeconfig, cluster.context)
 namespace = k8s.core.v1.Namespace(

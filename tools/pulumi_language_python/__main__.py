@@ -10,7 +10,7 @@ import threading
 from concurrent import futures
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from pulumi.runtime.proto import language_pb2_grpc
 
 # Started by its path, so that it works from any folder: its package is then not importable.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from components import names
-from config import stack_file
 from config.settings import Exposed, OutlierEjection, Policy, Retries
+from tests.unit.support.parsing import Mistakes, each, mistakes, parse, with_a, with_exposes
 from tests.unit.support.stacks import service, stack
 
 EVERYTHING = {
@@ -23,26 +23,26 @@ EVERYTHING = {
 }
 
 
-def load(directory: Path, *items: Any, **further: Any) -> tuple[Exposed, ...]:
-    raw = {**stack("ab", b={"exposes": list(items)}), "kubeconfig": "kubeconfig", **further}
-    return stack_file.parse(raw, directory, {}).clusters["b"].exposes
+def exposed(directory: Path, *items: Any) -> tuple[Exposed, ...]:
+    """Return what comes of these entries of `exposes`."""
+    return parse(directory, stack("ab", b={"exposes": list(items)})).clusters["b"].exposes
 
 
 def test_a_service_speaks_http_with_the_defaults_of_every_link(workdir: Path) -> None:
-    (found,) = load(workdir, service("web"))
-    assert (found.protocol, found.address, found.policy) == ("http", "", None)
+    (port,) = exposed(workdir, service("web"))
+    assert (port.protocol, port.address, port.policy) == ("http", "", None)
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2", "grpc", "tls", "tcp"])
 def test_only_what_is_not_http_has_an_address(workdir: Path, protocol: str) -> None:
-    (found,) = load(workdir, service("web", protocol=protocol))
-    assert found.protocol == protocol
-    assert bool(found.address) is (protocol in ("tls", "tcp"))
+    (port,) = exposed(workdir, service("web", protocol=protocol))
+    assert port.protocol == protocol
+    assert bool(port.address) is (protocol in ("tls", "tcp"))
 
 
 def test_an_address_stays_whatever_else_is_exposed(workdir: Path) -> None:
-    (alone,) = load(workdir, service("db", 5432, protocol="tcp"))
-    several = load(
+    (alone,) = exposed(workdir, service("db", 5432, protocol="tcp"))
+    several = exposed(
         workdir,
         service("cache", 6379, protocol="tcp"),
         service("db", 5433, protocol="tls"),
@@ -62,13 +62,13 @@ def test_addresses_lie_in_the_range_and_are_hosts_of_it() -> None:
 
 def test_a_wish_is_granted_to_the_whole_service(workdir: Path) -> None:
     wish = service("db", 5432, protocol="tcp", address="241.9.9.9")
-    found = load(workdir, wish, service("db", 5433, protocol="tls"))
-    assert [e.address for e in found] == ["241.9.9.9", "241.9.9.9"]
+    both = exposed(workdir, wish, service("db", 5433, protocol="tls"))
+    assert [e.address for e in both] == ["241.9.9.9", "241.9.9.9"]
 
 
 def test_every_value_of_a_policy_arrives(workdir: Path) -> None:
-    (found,) = load(workdir, service("web", policy=EVERYTHING))
-    assert found.policy == Policy(
+    (port,) = exposed(workdir, service("web", policy=EVERYTHING))
+    assert port.policy == Policy(
         timeout="10s",
         retries=Retries(3, "2s", "5xx, reset"),
         outlier_ejection=OutlierEjection(7, "1s", "1m30s"),
@@ -79,10 +79,10 @@ def test_every_value_of_a_policy_arrives(workdir: Path) -> None:
 
 
 def test_what_a_policy_leaves_out_has_the_documented_default(workdir: Path) -> None:
-    (found,) = load(workdir, service("web", policy={}))
-    assert found.policy is None, "nothing is said"
-    (found,) = load(workdir, service("web", policy={"retries": {}, "outlierEjection": {}}))
-    assert found.policy == Policy(
+    (port,) = exposed(workdir, service("web", policy={}))
+    assert port.policy is None, "nothing is said"
+    (port,) = exposed(workdir, service("web", policy={"retries": {}, "outlierEjection": {}}))
+    assert port.policy == Policy(
         timeout="",
         retries=Retries(2, "", "connect-failure,refused-stream"),
         outlier_ejection=OutlierEjection(5, "10s", "30s"),
@@ -96,7 +96,7 @@ DB = service("db", 5432, protocol="tcp")
 AT = "clusters.b.exposes[0]"
 TIME = "give a time like `500ms`, `10s` or `1m30s`"
 SECOND = names.virtual_address("s2", "shop", "b", "241.0.0.0/8")
-MISTAKES: list[tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = [
+ADDRESSES_AND_POLICIES: list[tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = [
     (
         [service("web", protocol="udp")],
         {},
@@ -216,17 +216,70 @@ MISTAKES: list[tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("items", "dns", "expected"), MISTAKES)
+@pytest.mark.parametrize(("items", "dns", "expected"), ADDRESSES_AND_POLICIES)
 def test_a_mistake_is_told_with_its_fix(
     workdir: Path, items: list[dict[str, Any]], dns: dict[str, Any], expected: list[str]
 ) -> None:
-    with pytest.raises(stack_file.ConfigError) as caught:
-        load(workdir, *items, remoteDns=dns)
-    assert caught.value.messages == expected
+    written = {**stack("ab", b={"exposes": items}), "remoteDns": dns}
+    assert mistakes(workdir, written) == expected
 
 
 def test_two_clusters_never_share_an_address_in_silence(workdir: Path) -> None:
     wish = {"exposes": [{**DB, "address": "241.0.0.7"}]}
-    raw = {**stack("ab", a=wish, b=wish), "kubeconfig": "kubeconfig"}
-    with pytest.raises(stack_file.ConfigError, match="both have the address 241.0.0.7"):
-        stack_file.parse(raw, workdir, {})
+    (message,) = mistakes(workdir, stack("ab", a=wish, b=wish))
+    assert "both have the address 241.0.0.7" in message
+
+
+BOTH_ENDS = "use at most 63 lower-case letters, digits and '-', a letter or digit at both ends"
+PORTS = "give a whole number from 1 to 65535"
+MISTAKES: Mistakes = [
+    (
+        with_exposes(service("web", 65536)),
+        [f"clusters.a.exposes[0].port: 65536 is not a port number; {PORTS}"],
+    ),
+    (
+        with_exposes(service("web"), service("api"), service("web")),
+        ["clusters.a.exposes[2]: web.shop:9080 is listed twice; remove one of the two"],
+    ),
+    (
+        with_exposes({}),
+        [
+            "clusters.a.exposes[0].service: is missing; name the Service to expose",
+            "clusters.a.exposes[0].namespace: is missing; name the namespace of the Service",
+            "clusters.a.exposes[0].port: is missing; give a port of the Service",
+        ],
+    ),
+    (
+        with_exposes(service("Web_1")),
+        [f"clusters.a.exposes[0].service: 'Web_1' is not valid; {BOTH_ENDS}"],
+    ),
+    (
+        with_a(exposes="web"),
+        ["clusters.a.exposes: 'web' is not a list; write `- item` lines under it"],
+    ),
+    (
+        with_exposes(service("web", allow=["b", "x", "a"])),
+        [
+            "clusters.a.exposes[0].allow: 'x' is not linked to this cluster; linked: b",
+            "clusters.a.exposes[0].allow: 'a' is not linked to this cluster; linked: b",
+        ],
+    ),
+    (
+        with_exposes(service("web", allow=[])),
+        [
+            "clusters.a.exposes[0].allow: is empty; "
+            "name the clusters that may call it, or remove the whole entry"
+        ],
+    ),
+]
+
+
+@each(MISTAKES)
+def test_the_message_has_path_value_and_fix(
+    written: Any, messages: list[str], directory: Path
+) -> None:
+    assert mistakes(directory, written) == messages
+
+
+def test_a_cluster_is_allowed_once(directory: Path) -> None:
+    assert mistakes(directory, with_exposes(service("web", allow=["b", "b"])))

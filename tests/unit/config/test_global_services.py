@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config import stack_file
+from config.settings import Cluster
+from tests.unit.support.parsing import mistakes, parse
 from tests.unit.support.stacks import service, stack
 
 GLOBAL = {"global": True}
 
 
-def parse(directory: Path, names: str = "ab", **clusters: Any) -> Any:
-    raw = {**stack(names, **clusters), "kubeconfig": "kubeconfig"}
-    return stack_file.parse(raw, directory, {}).clusters
+def clusters(directory: Path, **of: Any) -> Mapping[str, Cluster]:
+    """Return what comes of these settings of the clusters."""
+    return parse(directory, stack("ab", **of)).clusters
 
 
 def test_a_service_is_not_global_unless_it_is_said(workdir: Path) -> None:
-    found = parse(workdir, a={"exposes": [service("web")]})["a"]
-    assert (found.exposes[0].is_global, found.exposes[0].weight, found.locality) == (
+    cluster = clusters(workdir, a={"exposes": [service("web")]})["a"]
+    assert (cluster.exposes[0].is_global, cluster.exposes[0].weight, cluster.locality) == (
         False,
         None,
         "",
@@ -29,9 +31,9 @@ def test_a_service_is_not_global_unless_it_is_said(workdir: Path) -> None:
 
 def test_every_value_arrives(workdir: Path) -> None:
     exposing = {"exposes": [service("web", **GLOBAL, weight=0)], "locality": "eu-west/1a"}
-    found = parse(workdir, a=exposing)["a"]
-    assert (found.exposes[0].is_global, found.exposes[0].weight) == (True, 0)
-    assert found.locality == "eu-west/1a"
+    cluster = clusters(workdir, a=exposing)["a"]
+    assert (cluster.exposes[0].is_global, cluster.exposes[0].weight) == (True, 0)
+    assert cluster.locality == "eu-west/1a"
 
 
 AT = "clusters.a.exposes[0]"
@@ -49,7 +51,7 @@ MISTAKES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         [f"{AT}.weight: -1 is not a share; give a whole number from 0 to 1000"],
     ),
     (
-        {"exposes": [service("web", **{"global": "yes"})]},
+        {"exposes": [{**service("web"), "global": "yes"}]},
         {},
         [f"{AT}.global: 'yes' is not valid; write `true` or `false`"],
     ),
@@ -97,13 +99,11 @@ MISTAKES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 def test_a_mistake_is_told_with_its_fix(
     workdir: Path, a: dict[str, Any], b: dict[str, Any], expected: list[str]
 ) -> None:
-    with pytest.raises(stack_file.ConfigError) as caught:
-        parse(workdir, a=a, b=b)
-    assert caught.value.messages == expected
+    assert mistakes(workdir, stack("ab", a=a, b=b)) == expected
 
 
 def test_other_ports_and_services_without_global_may_differ(workdir: Path) -> None:
-    parse(
+    clusters(
         workdir,
         a={"exposes": [service("web", **GLOBAL, weight=1), service("web", 81, protocol="grpc")]},
         b={"exposes": [service("web", protocol="grpc"), service("web", 81, **GLOBAL)]},
@@ -114,13 +114,10 @@ def test_other_ports_and_services_without_global_may_differ(workdir: Path) -> No
 def test_a_cluster_is_not_named_as_the_zone_of_global_services(workdir: Path, shared: bool) -> None:
     raw = {**stack("ab", b={"exposes": [service("web", **{"global": shared})]})}
     raw["clusters"]["global"] = raw["clusters"].pop("a")
-    raw["kubeconfig"] = "kubeconfig"
     if not shared:
-        assert "global" in stack_file.parse(raw, workdir, {}).clusters
+        assert "global" in parse(workdir, raw).clusters
         return
-    with pytest.raises(stack_file.ConfigError) as caught:
-        stack_file.parse(raw, workdir, {})
-    assert caught.value.messages == [
+    assert mistakes(workdir, raw) == [
         "clusters.global: is the name under which clusters offer services together "
         "(*.svc.global.remote); rename the cluster, or expose nothing with `global`"
     ]

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from config import stack_file
 from config.settings import Ingress
+from tests.unit.support.parsing import mistakes, parse
 from tests.unit.support.stacks import stack
 
 NODES = {"service": "NodePort", "addresses": ["192.0.2.7", "192.0.2.8"], "nodePort": 31443}
 
 
-def load(directory: Path, ingress: Any, **further: Any) -> Ingress:
-    raw = {**stack("ab", b={"ingress": ingress, **further}), "kubeconfig": "kubeconfig"}
-    return stack_file.parse(raw, directory, {}).clusters["b"].ingress
+def ingress_of(directory: Path, ingress: Any, **further: Any) -> Ingress:
+    """Return what comes of the settings of a cluster."""
+    written = stack("ab", b={"ingress": ingress, **further})
+    return parse(directory, written).clusters["b"].ingress
 
 
 @pytest.mark.parametrize(
@@ -37,18 +38,18 @@ def load(directory: Path, ingress: Any, **further: Any) -> Ingress:
     ],
 )
 def test_what_is_written_is_what_is_meant(workdir: Path, written: Any, meant: Ingress) -> None:
-    assert load(workdir, written) == meant
+    assert ingress_of(workdir, written) == meant
 
 
 def test_peers_dial_the_link_port_unless_told_otherwise(workdir: Path) -> None:
-    assert load(workdir, {}, linkPort=15444).port == 15444
-    assert load(workdir, {"addresses": ["192.0.2.7"]}, linkPort=15444).port == 15444
-    assert load(workdir, NODES, linkPort=15444).port == 31443
-    assert load(workdir, {"port": 15444}, linkPort=15444).port == 15444
+    assert ingress_of(workdir, {}, linkPort=15444).port == 15444
+    assert ingress_of(workdir, {"addresses": ["192.0.2.7"]}, linkPort=15444).port == 15444
+    assert ingress_of(workdir, NODES, linkPort=15444).port == 31443
+    assert ingress_of(workdir, {"port": 15444}, linkPort=15444).port == 15444
 
 
 def test_ports_of_istios_proxy_can_be_dialled_elsewhere(workdir: Path) -> None:
-    assert load(workdir, {"addresses": ["192.0.2.7"], "port": 15021}).port == 15021
+    assert ingress_of(workdir, {"addresses": ["192.0.2.7"], "port": 15021}).port == 15021
 
 
 ADDRESS = "give an IP address or a whole host name"
@@ -56,7 +57,7 @@ AWAY = "cannot be reached from another cluster"
 
 
 @pytest.mark.parametrize(
-    ("written", "mistakes"),
+    ("written", "expected"),
     [
         ({"service": "ClusterIP"}, ["service: 'ClusterIP' is unknown; use one of LoadBalancer, "]),
         ({"adresses": []}, ["adresses: is an unknown key; did you mean 'addresses'?"]),
@@ -114,58 +115,38 @@ AWAY = "cannot be reached from another cluster"
         ),
     ],
 )
-def test_a_mistake_is_told_with_the_fix(workdir: Path, written: Any, mistakes: list[str]) -> None:
-    with pytest.raises(stack_file.ConfigError) as caught:
-        load(workdir, written)
-    found = caught.value.messages
-    assert len(found) == len(mistakes), found
-    for seen, expected in zip(sorted(found), sorted(mistakes), strict=True):
-        separator = "" if expected.startswith(":") else "."
-        assert seen.startswith(f"clusters.b.ingress{separator}{expected}")
-
-
-def messages(directory: Path, raw: dict[str, Any]) -> list[str]:
-    try:
-        stack_file.parse({**raw, "kubeconfig": "kubeconfig"}, directory, {})
-    except stack_file.ConfigError as error:
-        return error.messages
-    return []
+def test_a_mistake_is_told_with_the_fix(workdir: Path, written: Any, expected: list[str]) -> None:
+    messages = mistakes(workdir, stack("ab", b={"ingress": written}))
+    assert len(messages) == len(expected), messages
+    for message, beginning in zip(sorted(messages), sorted(expected), strict=True):
+        separator = "" if beginning.startswith(":") else "."
+        assert message.startswith(f"clusters.b.ingress{separator}{beginning}")
 
 
 def test_clusters_behind_one_address_need_ports_of_their_own(workdir: Path) -> None:
-    def behind(**ports: int) -> list[str]:
+    def behind(**ports: int) -> dict[str, Any]:
         here = {
             name: {"ingress": {"addresses": ["nat.example", f"{name}.example"], "port": port}}
             for name, port in ports.items()
         }
-        return messages(workdir, stack("abc", **here))
+        return stack("abc", **here)
 
-    assert behind(a=1443, b=2443, c=3443) == []
-    assert behind(a=1443, b=2443, c=1443) == [
+    assert parse(workdir, behind(a=1443, b=2443, c=3443))
+    assert mistakes(workdir, behind(a=1443, b=2443, c=1443)) == [
         "clusters.c.ingress: nat.example with port 1443 is that of cluster 'a', too; "
         "give each cluster its own port there"
     ]
 
 
 def test_a_network_policy_wants_ip_addresses_of_linked_clusters(workdir: Path) -> None:
-    def peers(**addresses: str) -> list[str]:
-        here = {name: {"ingress": {"addresses": [found]}} for name, found in addresses.items()}
+    def peers(**addresses: str) -> dict[str, Any]:
+        here = {name: {"ingress": {"addresses": [address]}} for name, address in addresses.items()}
         raw = stack("abc", a={"networkPolicy": ["shop"]}, **here)
-        return messages(workdir, {**raw, "links": [["a", "b"]]})
+        return {**raw, "links": [["a", "b"]]}
 
-    assert peers(b="192.0.2.7", c="c.example") == [], "a and c are not linked"
-    assert peers(b="b.example") == [
+    assert parse(workdir, peers(b="192.0.2.7", c="c.example")), "a and c are not linked"
+    assert mistakes(workdir, peers(b="b.example")) == [
         "clusters.a.networkPolicy: its peer 'b' has the host name b.example among its "
         "ingress.addresses; a NetworkPolicy takes IP addresses only: list those there, or remove "
         "this"
-    ]
-
-
-def test_the_page_of_bookinfo_wants_port_80(workdir: Path) -> None:
-    from tests.unit.support.stacks import FULL
-
-    clusters = {**FULL["clusters"], "a": {**FULL["clusters"]["a"], "ingress": NODES}}
-    assert messages(workdir, {**FULL, "clusters": clusters}) == [
-        "bookinfo.frontend: 'a' has no address with port 80: its ingress is a NodePort; "
-        "name another cluster"
     ]

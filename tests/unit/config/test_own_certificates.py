@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from config.settings import CaCerts, Settings
 from tests.support import pki
 from tests.support.pki import Ca, make
-from tests.unit.config.test_root_ca import FILES, mistakes, parse
+from tests.unit.config.test_root_ca import FILES
+from tests.unit.support.parsing import Mistakes, each, mistakes, parse, with_keys
 from tests.unit.support.stacks import write_kubeconfig
 
 SECRET = "pulumi config set --path --secret istio-multicluster:rootCa.certificates"
@@ -18,7 +20,7 @@ ROOT = make("root")
 CAS = {name: make(name, ROOT, path_length=0) for name in "ab"}
 
 
-MISTAKES: list[tuple[Any, list[str]]] = [
+MISTAKES: Mistakes = [
     (
         {"directory": "pki", "roots": ["x"], "lifetimeDays": 1},
         [
@@ -96,7 +98,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("project")
     write_kubeconfig(path / "kubeconfig", ["ctx-root", "ctx-b", "ctx-a"])
     for name in ("pki", "no-text", "lists"):
@@ -119,81 +121,90 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def written(**changes: Any) -> dict[str, Any]:
+def in_stack_file(**changes: Any) -> dict[str, Any]:
     """Return `rootCa` with certificates; the changes are to those of `a`."""
     return {
         "certificates": {
-            "a": {**in_stack_file(CAS["a"]), **changes},
-            "b": in_stack_file(CAS["b"]),
+            "a": {**keys_of(CAS["a"]), **changes},
+            "b": keys_of(CAS["b"]),
         }
     }
 
 
-def in_stack_file(ca: Ca, root: Ca = ROOT) -> dict[str, str]:
+def keys_of(ca: Ca, root: Ca = ROOT) -> dict[str, str]:
     return {"caCert": ca.pem, "caKey": ca.key_pem, "certChain": ca.pem, "rootCert": root.pem}
 
 
-@pytest.mark.parametrize(("root_ca", "messages"), MISTAKES, ids=[m[1][0][:60] for m in MISTAKES])
+def brought(settings: Settings, name: str) -> CaCerts:
+    """Return the cluster CA that the user brings for a cluster."""
+    ca = settings.clusters[name].cacerts
+    assert ca
+    return ca
+
+
+@each(MISTAKES)
 def test_the_message_has_path_value_and_fix(
-    root_ca: Any, messages: list[str], directory: Path
+    written: Any, messages: list[str], project: Path
 ) -> None:
-    assert mistakes(directory, root_ca) == messages
+    assert mistakes(project, with_keys(rootCa=written)) == messages
 
 
-def test_both_ways_give_the_same(directory: Path) -> None:
-    files = parse(directory, {"directory": "pki", "warnDays": 3})
-    stack_file = parse(directory, {**written(), "warnDays": 3})
+def test_both_ways_give_the_same(project: Path) -> None:
+    files = parse(project, with_keys(rootCa={"directory": "pki", "warnDays": 3}))
+    stack_file = parse(project, with_keys(rootCa={**in_stack_file(), "warnDays": 3}))
     assert files == stack_file
     assert files.warn_days == 3
     assert files.root_ca is None
-    assert files.clusters["a"].cacerts.ca_key == CAS["a"].key_pem
-    assert files.clusters["b"].cacerts.ca_crl == ""
+    assert brought(files, "a").ca_key == CAS["a"].key_pem
+    assert brought(files, "b").ca_crl == ""
 
 
-def test_neither_shows_a_key_when_printed(directory: Path) -> None:
-    for root_ca in ({"directory": "pki"}, written()):
-        settings = parse(directory, root_ca)
+def test_neither_shows_a_key_when_printed(project: Path) -> None:
+    for root_ca in ({"directory": "pki"}, in_stack_file()):
+        settings = parse(project, with_keys(rootCa=root_ca))
         assert CAS["a"].pem.splitlines()[1] in repr(settings).replace("\\n", "\n")
         assert "PRIVATE KEY" not in repr(settings)
         assert CAS["a"].key_pem.splitlines()[1] not in repr(settings)
 
 
-def test_revocation_lists(directory: Path) -> None:
+def test_revocation_lists(project: Path) -> None:
     lists = pki.crl(ROOT) + "".join(map(pki.crl, CAS.values()))
     for name in CAS:
-        (directory / "lists" / name / "ca-crl.pem").write_text(lists)
-    files = parse(directory, {"directory": "lists"})
-    both = {"certificates": {n: {**in_stack_file(c), "caCrl": lists} for n, c in CAS.items()}}
-    assert files == parse(directory, both)
-    assert files.clusters["a"].cacerts.ca_crl == lists
+        (project / "lists" / name / "ca-crl.pem").write_text(lists)
+    files = parse(project, with_keys(rootCa={"directory": "lists"}))
+    both = {"certificates": {n: {**keys_of(c), "caCrl": lists} for n, c in CAS.items()}}
+    assert files == parse(project, with_keys(rootCa=both))
+    assert brought(files, "a").ca_crl == lists
 
 
-def test_a_newline_that_the_shell_has_dropped_is_put_back(directory: Path) -> None:
-    stripped = written(**{k: v.strip() for k, v in in_stack_file(CAS["a"]).items()})
-    assert parse(directory, stripped) == parse(directory, written())
+def test_a_newline_that_the_shell_has_dropped_is_put_back(project: Path) -> None:
+    stripped = in_stack_file(**{k: v.strip() for k, v in keys_of(CAS["a"]).items()})
+    assert parse(project, with_keys(rootCa=stripped)) == parse(
+        project, with_keys(rootCa=in_stack_file())
+    )
 
 
-def test_roots_may_differ_where_there_is_no_link(directory: Path) -> None:
-    settings = parse(directory, {"directory": "two-roots"}, links=[])
-    assert settings.clusters["b"].cacerts
+def test_roots_may_differ_where_there_is_no_link(project: Path) -> None:
+    settings = parse(project, with_keys(rootCa={"directory": "two-roots"}, links=[]))
+    assert brought(settings, "b")
 
 
-def test_roots_are_a_set(directory: Path) -> None:
+def test_roots_are_a_set(project: Path) -> None:
     other = make("other")
     one, two = ROOT.pem + other.pem, other.pem + ROOT.pem + other.pem
-    root_ca = written(rootCert=one)
+    root_ca = in_stack_file(rootCert=one)
     root_ca["certificates"]["b"]["rootCert"] = two
-    assert parse(directory, root_ca)
+    assert parse(project, with_keys(rootCa=root_ca))
     root_ca["certificates"]["b"]["rootCert"] = ROOT.pem
-    assert mistakes(directory, root_ca) == [
+    assert mistakes(project, with_keys(rootCa=root_ca)) == [
         "rootCa.certificates.b.rootCert: differs from that of 'a', to which 'b' is linked; "
         "linked clusters need one root of trust"
     ]
 
 
-def test_each_file_has_its_own_key_in_messages(directory: Path) -> None:
+def test_each_file_has_its_own_key_in_messages(project: Path) -> None:
     names = ("caCert", "caKey", "certChain", "rootCert", "caCrl")
-    found = mistakes(directory, written(**dict.fromkeys(names, "some text")))
+    found = mistakes(project, with_keys(rootCa=in_stack_file(**dict.fromkeys(names, "some text"))))
     assert [message.partition(": ")[0] for message in found] == [
         f"rootCa.certificates.a.{key}"
         for key in ("caCert", "certChain", "rootCert", "caKey", "caCrl")
@@ -201,34 +212,35 @@ def test_each_file_has_its_own_key_in_messages(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " \n", None])
-def test_a_blank_is_as_good_as_nothing(directory: Path, blank: Any) -> None:
-    assert mistakes(directory, written(caKey=blank)) == [
+def test_a_blank_is_as_good_as_nothing(project: Path, blank: Any) -> None:
+    assert mistakes(project, with_keys(rootCa=in_stack_file(caKey=blank))) == [
         f"rootCa.certificates.a.caKey: is missing; set it with `{SECRET}.a.caKey < ca-key.pem`"
     ]
-    assert parse(directory, written(caCrl=blank)).clusters["a"].cacerts.ca_crl == ""
+    settings = parse(project, with_keys(rootCa=in_stack_file(caCrl=blank)))
+    assert brought(settings, "a").ca_crl == ""
 
 
-def test_what_cannot_be_read_is_not_compared(directory: Path) -> None:
+def test_what_cannot_be_read_is_not_compared(project: Path) -> None:
     lines = ROOT.pem.splitlines()
     torn = "\n".join((lines[0], "AAAAA", lines[-1]))
-    assert mistakes(directory, written(rootCert=torn, caCert=torn)) == [
+    assert mistakes(project, with_keys(rootCa=in_stack_file(rootCert=torn, caCert=torn))) == [
         f"rootCa.certificates.a.{key}: holds a certificate that cannot be read; "
         "put it there anew, as PEM"
         for key in ("caCert", "rootCert")
     ]
 
 
-def test_a_path_length_is_insisted_on(directory: Path) -> None:
+def test_a_path_length_is_insisted_on(project: Path) -> None:
     ca = make("a", ROOT)
-    assert mistakes(directory, written(**in_stack_file(ca))) == [
+    assert mistakes(project, with_keys(rootCa=in_stack_file(**keys_of(ca)))) == [
         "rootCa.certificates.a.caCert: has no path length; "
         "issue it with pathlen:0, as it signs workloads' only"
     ]
 
 
-def test_a_shared_key_is_told_for_a_renewed_certificate_too(directory: Path) -> None:
+def test_a_shared_key_is_told_for_a_renewed_certificate_too(project: Path) -> None:
     ca = make("b", ROOT, path_length=0, key=CAS["a"].key, end=datetime.now(UTC) + timedelta(9))
-    root_ca = written()
-    root_ca["certificates"]["b"] = in_stack_file(ca)
-    (found,) = mistakes(directory, root_ca, links=[])
+    root_ca = in_stack_file()
+    root_ca["certificates"]["b"] = keys_of(ca)
+    (found,) = mistakes(project, with_keys(rootCa=root_ca, links=[]))
     assert found.startswith("rootCa.certificates.b.caCert: has the same key as that of 'a'")

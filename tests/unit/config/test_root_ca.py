@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from config import stack_file
-from config.settings import CertManager, Root, Settings
-from tests.unit.support.stacks import stack, write_kubeconfig
+from config.settings import CertManager, Root, RootCa
+from tests.unit.support.parsing import Mistakes, each, mistakes, parse, with_keys
 
 DIGITS = "use at most 63 lower-case letters, digits and '-', a letter or digit at both ends"
 FILES = "ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem"
@@ -20,7 +19,7 @@ def cert_manager(**keys: Any) -> dict[str, Any]:
     return {"context": "ctx-root", **keys}
 
 
-MISTAKES: list[tuple[Any, list[str]]] = [
+MISTAKES: Mistakes = [
     # The source.
     (
         {},
@@ -175,29 +174,18 @@ MISTAKES: list[tuple[Any, list[str]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("project")
-    write_kubeconfig(path / "kubeconfig", ["ctx-root", "ctx-b", "ctx-a"])
-    return path
-
-
-def parse(directory: Path, root_ca: Any, **further: Any) -> Settings:
-    raw = {**stack("ab"), "kubeconfig": "kubeconfig", "rootCa": root_ca, **further}
-    return stack_file.parse(raw, directory, {})
-
-
-def mistakes(directory: Path, root_ca: Any, **further: Any) -> list[str]:
-    with pytest.raises(stack_file.ConfigError) as caught:
-        parse(directory, root_ca, **further)
-    return [message.replace(str(directory), "DIR") for message in caught.value.messages]
-
-
-@pytest.mark.parametrize(("root_ca", "messages"), MISTAKES, ids=[m[1][0][:60] for m in MISTAKES])
+@each(MISTAKES)
 def test_the_message_has_path_value_and_fix(
-    root_ca: Any, messages: list[str], directory: Path
+    written: Any, messages: list[str], directory: Path
 ) -> None:
-    assert mistakes(directory, root_ca) == messages
+    assert mistakes(directory, with_keys(rootCa=written)) == messages
+
+
+def root_ca_of(directory: Path, **keys: Any) -> RootCa:
+    """Return what comes of the keys for cert-manager."""
+    root_ca = parse(directory, with_keys(rootCa=cert_manager(**keys))).root_ca
+    assert root_ca
+    return root_ca
 
 
 class TestCertManager:
@@ -205,20 +193,23 @@ class TestCertManager:
 
     @pytest.mark.parametrize("value", [None, False])
     def test_it_runs_there_already(self, directory: Path, value: Any) -> None:
-        assert parse(directory, cert_manager(certManager=value)).root_ca.cert_manager is None
+        assert root_ca_of(directory, certManager=value).cert_manager is None
 
     @pytest.mark.parametrize("value", [True, {}])
     def test_it_is_to_be_installed(self, directory: Path, value: Any) -> None:
-        found = parse(directory, cert_manager(certManager=value)).root_ca.cert_manager
-        assert found == CertManager("v1.18.2", "https://charts.jetstack.io", {})
+        assert root_ca_of(directory, certManager=value).cert_manager == CertManager(
+            version="v1.18.2", repository="https://charts.jetstack.io", values={}
+        )
 
     def test_the_first_root_signs(self, directory: Path) -> None:
         roots = [{"name": "new", "issuer": "vault"}, "old"]
-        found = parse(directory, cert_manager(roots=roots)).root_ca.roots
-        assert found == (Root("new", "vault", "ClusterIssuer"), Root("old", "", ""))
+        assert root_ca_of(directory, roots=roots).roots == (
+            Root("new", "vault", "ClusterIssuer"),
+            Root("old", "", ""),
+        )
 
     @pytest.mark.parametrize(
-        ("written", "found"),
+        ("revoked", "meant"),
         [
             (None, None),
             ([], ()),
@@ -226,13 +217,13 @@ class TestCertManager:
             (["f" * 40], ("f" * 40,)),
         ],
     )
-    def test_revoked_serial_numbers(self, directory: Path, written: Any, found: Any) -> None:
-        assert parse(directory, cert_manager(revoked=written)).root_ca.revoked == found
+    def test_revoked_serial_numbers(self, directory: Path, revoked: Any, meant: Any) -> None:
+        assert root_ca_of(directory, revoked=revoked).revoked == meant
 
     @pytest.mark.parametrize("key", ["namespace", "roots", "certManager", "revoked"])
     def test_without_a_source_nothing_is_told(self, directory: Path, key: str) -> None:
-        assert parse(directory, {}, links=[]).root_ca is None
-        assert mistakes(directory, {key: []}, links=[]) == [
+        assert parse(directory, with_keys(rootCa={}, links=[])).root_ca is None
+        assert mistakes(directory, with_keys(rootCa={key: []}, links=[])) == [
             f"rootCa.{key}: means nothing without `context`: it is for cert-manager; "
             "remove it, or use `context`"
         ]

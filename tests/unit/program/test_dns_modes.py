@@ -8,7 +8,8 @@ import pytest
 
 from components.cluster import istio_values
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.recorder import DNS_CLUSTER_IP, Run
+from tests.unit.support.answers import DNS_CLUSTER_IP
+from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import stack
 
 CAPTURE = "ISTIO_META_DNS_CAPTURE"
@@ -16,7 +17,8 @@ CAPTURE = "ISTIO_META_DNS_CAPTURE"
 
 def metadata(run: Run, cluster: str) -> dict[str, Any]:
     values = run[f"Release {cluster}-istiod"].inputs["values"]
-    return values["meshConfig"]["defaultConfig"]["proxyMetadata"]
+    proxy_metadata: dict[str, Any] = values["meshConfig"]["defaultConfig"]["proxyMetadata"]
+    return proxy_metadata
 
 
 @pytest.mark.parametrize("mode", ["coredns", "coredns-custom", "kube-dns"])

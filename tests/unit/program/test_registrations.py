@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from config import stack_file
+from config.settings import Settings
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import PROJECT, UNKNOWN, Run
 from tests.unit.support.stacks import FULL, stack
@@ -116,13 +117,13 @@ def test_links_are_the_same_in_whatever_order_components_are_given_them(
     try_program: ProgramRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_sorted = try_program(stack("abc")).dump()
-    load = stack_file.load
+    parse = stack_file.parse
 
-    def swapped(*args: Any) -> stack_file.Settings:
-        settings = load(*args)
+    def swapped(*args: Any) -> Settings:
+        settings = parse(*args)
         return replace(settings, links=tuple(pair[::-1] for pair in reversed(settings.links)))
 
-    monkeypatch.setattr(stack_file, "load", swapped)
+    monkeypatch.setattr(stack_file, "parse", swapped)
     assert try_program(stack("abc")).dump() == as_sorted
 
 

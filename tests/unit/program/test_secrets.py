@@ -14,10 +14,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
-from config import stack_file
 from tests.support import pki
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support import issued
+from tests.unit.support.parsing import parse
 from tests.unit.support.recorder import Run, private_key
 from tests.unit.support.stacks import stack
 
@@ -159,6 +159,7 @@ def test_messages_about_certificates_do_not_quote_them(
     write_pki(workdir / "pki", "b", root=issued.ca("another"))
     write_pki(workdir / "pki", "c")
     run = try_program({**stack("abc"), "rootCa": {"directory": "pki"}})
+    assert run.error
     text = f"{run.error!r} {run.error} {run.error.__cause__!r} {run.error.__context__!r}"
     assert "ca-key.pem cannot be read (it is not a PEM file)" in text
     assert "root-cert.pem differs from that of 'b', to which 'c' is linked" in text
@@ -169,9 +170,10 @@ def test_messages_about_certificates_do_not_quote_them(
 
 def test_a_key_is_left_out_when_settings_are_printed(workdir: Path) -> None:
     write_pki(workdir / "pki", "ab")
-    raw = {**stack("ab"), "rootCa": {"directory": "pki"}, "kubeconfig": "kubeconfig"}
-    settings = stack_file.parse(raw, workdir, {})
-    assert settings.clusters["a"].cacerts.ca_key == private_key("a")
+    settings = parse(workdir, {**stack("ab"), "rootCa": {"directory": "pki"}})
+    cacerts = settings.clusters["a"].cacerts
+    assert cacerts
+    assert cacerts.ca_key == private_key("a")
     assert body("a") not in repr(settings)
 
 
@@ -182,6 +184,6 @@ def test_a_file_without_a_certificate_is_a_mistake_of_the_configuration(
     write_pki(workdir / "pki", "ab")
     (workdir / "pki" / cluster / "root-cert.pem").write_text("")
     run = try_program({**stack("ab"), "rootCa": {"directory": "pki"}})
-    assert isinstance(run.error, stack_file.ConfigError)
+    assert isinstance(run.error, pulumi.RunError)
     assert f"pki/{cluster}/root-cert.pem" in str(run.error)
     assert run.registrations == []

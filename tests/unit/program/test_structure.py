@@ -1,84 +1,16 @@
-"""What the sources look like, and that runs repeat: same configuration, same registrations."""
+"""What is current in what is asked for, and that runs repeat: same configuration, same requests."""
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from components.dynamic import HANDLERS
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import PROJECT_DIR, Run
 from tests.unit.support.stacks import FULL, stack
-
-COMPONENTS = sorted((PROJECT_DIR / "components").rglob("*.py"))
-PROGRAM = [
-    PROJECT_DIR / "__main__.py",
-    *COMPONENTS,
-    *(path for room in ("config", "stack", "ops") for path in (PROJECT_DIR / room).rglob("*.py")),
-]
-
-
-def _runs_in_the_plugin(path: Path) -> bool:
-    """Tell whether a module runs in the process of dynamic resources.
-
-    No argument can be handed in there. Such are handlers, what they stand on, and the package.
-    """
-    if path.parent.name == "components" and path.stem in ("__init__", "handler", "kubectl"):
-        return True
-    classes = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
-    bases = (base for node in classes for base in node.bases)
-    return any(isinstance(base, ast.Name) and base.id == "Handler" for base in bases)
-
-
-def test_what_runs_in_the_plugin_is_what_the_kinds_name() -> None:
-    handlers = {path.partition(":")[0] for path in HANDLERS.values()}
-    shared = {"components.__init__", "components.handler", "components.kubectl"}
-    running = {
-        ".".join(path.relative_to(PROJECT_DIR).with_suffix("").parts)
-        for path in COMPONENTS
-        if _runs_in_the_plugin(path)
-    }
-    assert running == handlers | shared
-
-
-def test_main_stays_readable_at_a_glance() -> None:
-    lines = (PROJECT_DIR / "__main__.py").read_text().splitlines()
-    assert sum(not line.startswith(("import ", "from ")) for line in lines) < 50
-
-
-@pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.name)
-def test_components_read_no_config_environment_or_file(path: Path) -> None:
-    if _runs_in_the_plugin(path):
-        return
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names = {(node.module or "").partition(".")[0]} if node.level == 0 else set()
-            assert "Config" not in {alias.name for alias in node.names}
-        else:
-            names = set()
-        assert not names & {"os", "io", "pathlib", "subprocess", "socket", "config", "time"}
-        if isinstance(node, ast.Name):
-            assert node.id not in {"open", "input", "exec", "eval"}
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in {"environ", "getenv", "Config", "read_text"}
-
-
-def test_only_one_module_makes_providers() -> None:
-    makers = [
-        path.name
-        for path in PROGRAM
-        if re.search(r"k8s\.Provider\($|k8s\.Provider\([^)]", path.read_text())
-    ]
-    assert makers == ["providers.py"]
-
 
 CURRENT = {
     "v1",
@@ -105,8 +37,10 @@ def test_every_istio_mtls_is_istio_mutual(full: Run) -> None:
     assert strict.spec == {"mtls": {"mode": "STRICT"}}
 
 
-def test_a_run_leaves_no_state_for_the_next(full: Run, try_program: ProgramRunner) -> None:
-    first = try_program(FULL)
+def test_a_run_leaves_no_state_for_the_next(
+    program: ProgramRunner, try_program: ProgramRunner
+) -> None:
+    first = program(FULL)
     assert try_program(stack("cde")).error is None
     assert try_program({"clusters": {}}).error is not None
     assert try_program(FULL).dump() == first.dump(), "the modules are imported once for all tests"
@@ -124,13 +58,13 @@ print(run.dump())
 
 
 def test_registrations_do_not_depend_on_the_hash_seed(
-    workdir: Path, try_program: ProgramRunner
+    workdir: Path, program: ProgramRunner
 ) -> None:
-    program = DUMP.format(paths=[str(PROJECT_DIR)])
+    script = DUMP.format(paths=[str(PROJECT_DIR)])
     here = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-c", script],
             env={**here, "PYTHONHASHSEED": seed},
             cwd=workdir,
             stdout=subprocess.PIPE,
@@ -141,4 +75,4 @@ def test_registrations_do_not_depend_on_the_hash_seed(
     one, other = (process.communicate(timeout=60)[0] for process in started)
     assert one.count("\n") > 100, "the dump is of the whole program"
     assert one == other
-    assert one.rstrip("\n") == try_program(FULL).dump(), "nor on what this process did before"
+    assert one.rstrip("\n") == program(FULL).dump(), "nor on what this process did before"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from config import stack_file
 from tests.unit.conftest import ProgramRunner
+from tests.unit.support.parsing import mistakes, with_keys
 from tests.unit.support.recorder import Run, private_key
 from tests.unit.support.stacks import stack
 
@@ -101,6 +101,5 @@ def test_a_root_may_issue_for_own_and_further_clusters(program: ProgramRunner) -
     ],
 )
 def test_mistakes_are_told(workdir: Path, raw: dict[str, Any], message: str) -> None:
-    with pytest.raises(stack_file.ConfigError) as error:
-        stack_file.parse({**stack("ab"), "kubeconfig": "kubeconfig", "rootCa": raw}, workdir, {})
-    assert any(found.startswith(message) for found in error.value.messages), error.value.messages
+    messages = mistakes(workdir, with_keys(rootCa=raw))
+    assert any(found.startswith(message) for found in messages), messages

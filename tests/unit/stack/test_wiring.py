@@ -15,11 +15,11 @@ from components.cluster.istio_cluster import IstioClusterArgs, IstioInstall
 from components.dns.remote_dns import RemoteDnsArgs
 from components.link.cluster_link import ClusterLinkArgs
 from components.trust.root_ca import Root, RootCaArgs
-from config import stack_file
 from config.settings import CaCerts, RootCa, Settings
 from stack import wiring
 from tests.support import pki
 from tests.unit.support import issued
+from tests.unit.support.parsing import parse
 from tests.unit.support.stacks import FULL
 
 CA = CaCerts("certificate", "the key", "chain", "root")
@@ -27,7 +27,7 @@ CA = CaCerts("certificate", "the key", "chain", "root")
 
 @pytest.fixture
 def settings(workdir: Path) -> Settings:
-    return stack_file.parse({**FULL, "kubeconfig": "kubeconfig"}, workdir, {})
+    return parse(workdir, FULL)
 
 
 def brought(settings: Settings, **files: CaCerts) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,7 +48,11 @@ def problems(files: dict[str, str], path_length: bool = True) -> list[str]:
     return certificates.problems(files, NOW, path_length=path_length)
 
 
-def refused(*ca: Ca, path_length: bool = True, **changes: Any) -> list[str]:
+def refused(*ca: Ca, path_length: bool = True, **changes: str) -> list[str]:
+    return refused_with(changes, *ca, path_length=path_length)
+
+
+def refused_with(changes: Mapping[str, str], *ca: Ca, path_length: bool = True) -> list[str]:
     return problems({**cacerts(*ca), **changes}, path_length)
 
 

@@ -31,7 +31,7 @@ def props(mode: str, address: str = ADDRESS) -> dict[str, Any]:
 def current(kubectl: FakeKubectl, mode: str) -> str:
     layout = LAYOUTS[mode]
     data = kubectl.data(layout.config_map)
-    assert data is not None
+    assert data is not None, f"there is no ConfigMap {layout.config_map}"
     return data[layout.key]
 
 
@@ -44,7 +44,8 @@ def put(kubectl: FakeKubectl, mode: str, text: str, **further: str) -> None:
 def has_edit(mode: str, text: str, address: str = ADDRESS) -> bool:
     if mode != "kube-dns":
         return corefile.stub_server(address) in text
-    return bool(json.loads(text).get("remote") == [address])
+    stubs: dict[str, list[str]] = json.loads(text)
+    return stubs.get("remote") == [address]
 
 
 def edited_by_hand(mode: str, text: str) -> str:

@@ -42,7 +42,8 @@ class FakeKubectl:
         self._write({"config_maps": {}, "services": {}, "calls": [], "next_version": 1})
 
     def _read(self) -> dict[str, Any]:
-        return json.loads((self.directory / STATE).read_text())
+        state: dict[str, Any] = json.loads((self.directory / STATE).read_text())
+        return state
 
     def _write(self, state: dict[str, Any]) -> None:
         (self.directory / STATE).write_text(json.dumps(state))
@@ -75,7 +76,8 @@ class FakeKubectl:
     @property
     def calls(self) -> list[list[str]]:
         """The arguments of every call so far."""
-        return self._read()["calls"]
+        calls: list[list[str]] = self._read()["calls"]
+        return calls
 
     @property
     def verbs(self) -> list[str]:

@@ -18,32 +18,26 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import grpc
 import pulumi
 import yaml
 from google.protobuf import json_format
 from pulumi.runtime import mocks as runtime_mocks
+from pulumi.runtime import resource as runtime_resource
 from pulumi.runtime import rpc
+from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
 from tests.unit.support import issued
+from tests.unit.support.answers import Answers
 
 PROJECT_DIR = Path(__file__).parents[3]
 PROJECT = "istio-multicluster"
 CHART = "istio-multicluster:index:GatewayChart"
-TEMPLATE = "kubernetes:helm:template"
-SERVICE = "kubernetes:core/v1:Service"
-SECRET = "kubernetes:core/v1:Secret"
-DNS_CLUSTER_IP = "10.96.7.7"
-GATEWAY_CLUSTER_IP = "10.96.8.8"
 UNKNOWN = rpc.UNKNOWN
 PROVIDER_VERSION = metadata.version("pulumi-kubernetes")
-
-
-INGRESS_ADDRESSES = "pulumi-python:dynamic/istio-multicluster:IngressAddresses"
-REVOCATION_LIST = "pulumi-python:dynamic/istio-multicluster:RevocationList"
 
 
 def pem(label: str, text: str) -> str:
@@ -96,7 +90,8 @@ class Registration:
 
     @property
     def spec(self) -> dict[str, Any]:
-        return self.inputs["spec"]
+        spec: dict[str, Any] = self.inputs["spec"]
+        return spec
 
     @property
     def object_name(self) -> str:
@@ -237,84 +232,6 @@ def plain(value: Any, path: str = "", secrets: set[str] | None = None) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-class Answers(runtime_mocks.Mocks):
-    """What a real engine would answer: ids and the outputs that the program reads.
-
-    Args:
-        addresses: cluster to the `status.loadBalancer.ingress` of its ingress gateway.
-        secrets: name of a Secret to what cert-manager has put there, where not the usual.
-        preview: answer nothing that only an `up` can know.
-        stacks: other stacks to their outputs, or to why they cannot be read.
-    """
-
-    def __init__(
-        self,
-        addresses: Mapping[str, list[dict[str, str]]],
-        secrets: Mapping[str, Mapping[str, str]],
-        preview: bool,
-        stacks: Mapping[str, Any],
-    ) -> None:
-        self.addresses = addresses
-        self.secrets = secrets
-        self.preview = preview
-        self.stacks = stacks
-        self.charts: dict[str, tuple[str, dict[str, Any]]] = {}
-        """Pulumi name of each chart to its provider and the options with which it is rendered."""
-
-    def call(self, args: runtime_mocks.MockCallArgs) -> Any:
-        if args.token == TEMPLATE:
-            return self._render(args)
-        if args.token != "pulumi:pulumi:readStackOutputs":
-            raise AssertionError(f"the program invokes {args.token}: a preview needs the cluster")
-        stack = args.args["name"]
-        outputs = self.stacks.get(stack, f'unknown stack "{stack}"')
-        if isinstance(outputs, str):
-            raise InvocationError(f"invocation of {args.token} returned an error: {outputs}")
-        return {"name": stack, "outputs": outputs, "secretOutputNames": []}
-
-    def _render(self, args: runtime_mocks.MockCallArgs) -> Any:
-        """Render the chart of a gateway, as far as others look at it."""
-        options = json.loads(args.args["jsonOpts"])
-        told = {"kube_version", "api_versions"} <= set(options)
-        assert told, "the provider would ask the cluster: a preview needs it"
-        provider = (args.provider or "").rpartition("::")[0].rpartition("::")[2]
-        release = options["release_name"]
-        self.charts[f"{provider}-{release.removeprefix('istio-')}"] = provider, options
-        metadata = {"name": release, "namespace": options["namespace"]}
-        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}}
-        return {"result": [service]}
-
-    def new_resource(self, args: runtime_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        outputs = dict(args.inputs)
-        if args.typ.startswith("pulumi:providers:"):
-            return f"{args.name}-id", outputs
-        if self.preview:
-            return "", outputs
-        if args.typ == SERVICE:
-            ip = GATEWAY_CLUSTER_IP if "gateway:" in args.name else DNS_CLUSTER_IP
-            outputs["spec"] = {**outputs.get("spec", {}), "clusterIP": ip}
-        if args.typ == SECRET and args.resource_id:
-            secret = args.resource_id.rpartition("/")[2]
-            files = self.secrets.get(secret) or issued.tls_secret(secret)
-            outputs["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in files.items()}
-        if args.typ == REVOCATION_LIST:
-            outputs["crl"] = issued.crls(args.inputs["signers"], args.inputs["revoked"])
-        if args.typ == INGRESS_ADDRESSES:
-            entries = self.addresses.get(args.inputs["cluster"], [{"ip": "192.0.2.1"}])
-            outputs["addresses"] = [entry.get("ip") or entry["hostname"] for entry in entries]
-        return args.resource_id or f"{args.name}-id", outputs
-
-
-class InvocationError(grpc.RpcError):
-    """The engine's answer to an invocation that fails."""
-
-    def code(self) -> grpc.StatusCode:
-        return grpc.StatusCode.UNKNOWN
-
-    def details(self) -> str:
-        return str(self)
-
-
 class RecordingMonitor(runtime_mocks.MockMonitor):
     """The engine's end of the requests."""
 
@@ -326,18 +243,21 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             self._record(request, request.object, read=False)
-        return super().RegisterResource(request)
+        engine: Any = super()  # its methods have no types
+        return engine.RegisterResource(request)
 
     def ReadResource(self, request: Any) -> Any:
         self._record(request, request.properties, read=True)
-        return super().ReadResource(request)
+        engine: Any = super()  # its methods have no types
+        return engine.ReadResource(request)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn:
             secrets: set[str] = set()
             self.run.exports = plain(json_format.MessageToDict(request.outputs), "", secrets)
             self.run.export_secrets = frozenset(secrets)
-        return super().RegisterResourceOutputs(request)
+        engine: Any = super()  # its methods have no types
+        return engine.RegisterResourceOutputs(request)
 
     def _record(self, request: Any, properties: Any, *, read: bool) -> None:
         secrets: set[str] = set()
@@ -378,6 +298,8 @@ def run_program(
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     preview: bool = False,
     stacks: Mapping[str, Any] | None = None,
+    project: str = PROJECT,
+    other: Mapping[str, str] | None = None,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
 
@@ -387,8 +309,11 @@ def run_program(
         secrets: name of a Secret on the root cluster to its files, where not the usual.
         preview: as `pulumi preview` of a stack that has never been up.
         stacks: other stacks to their outputs, or to why they cannot be read.
+        project: name of the project.
+        other: further keys of the stack file, with their namespaces.
     """
-    written = project_defaults() | {f"{PROJECT}:{key}": value for key, value in config.items()}
+    written = project_defaults() | {f"{project}:{key}": value for key, value in config.items()}
+    written |= other or {}
     pulumi.runtime.set_all_config(
         {k: v if isinstance(v, str) else json.dumps(v) for k, v in written.items()}
     )
@@ -400,7 +325,7 @@ def run_program(
     try:
         pulumi.runtime.set_mocks(
             answers,
-            PROJECT,
+            project,
             "test",
             preview=preview,
             monitor=monitor,
@@ -408,9 +333,11 @@ def run_program(
         )
         run.registrations.clear()
         set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
-        loop.run_until_complete(
-            run_in_stack(lambda: _as_nothing(runpy.run_path(str(PROJECT_DIR / "__main__.py"))))
-        )
+        # Where in the code each request was made is a third of a run, and nobody looks at it.
+        with mock.patch.object(runtime_resource, "_get_stack_trace", source_pb2.StackTrace):
+            loop.run_until_complete(
+                run_in_stack(lambda: _as_nothing(runpy.run_path(str(PROJECT_DIR / "__main__.py"))))
+            )
     except Exception as error:
         run.error = error
     finally:

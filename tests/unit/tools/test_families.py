@@ -90,9 +90,7 @@ def test_the_provider_is_of_the_version_of_its_python_package() -> None:
 
 
 def test_istio_is_of_the_version_that_the_program_installs_by_default() -> None:
-    assert (
-        f'section.text("version", "{ISTIO}")' in (CHECKOUT / "config" / "stack_file.py").read_text()
-    )
+    assert f'section.text("version", "{ISTIO}")' in (CHECKOUT / "config" / "istio.py").read_text()
     dev = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())["config"]
     assert dev["istio-multicluster:istio"].get("version", ISTIO) == ISTIO
 

@@ -22,7 +22,9 @@ from tests.unit.support.recorder import Run
         ([{"a": [1, 2]}, {"a": [3]}], {"a": [3]}),
     ],
 )
-def test_of_two_layers_the_later_wins_key_by_key(layers: list, expected: dict) -> None:
+def test_of_two_layers_the_later_wins_key_by_key(
+    layers: list[dict[str, Any]], expected: dict[str, Any]
+) -> None:
     assert helm.merge(*layers) == expected
 
 
@@ -211,7 +213,9 @@ def test_gateways_open_the_link_port_and_what_was_asked_for() -> None:
         (".lab/charts", {"chart": ".lab/charts/base"}),
     ],
 )
-def test_charts_are_found_in_each_kind_of_repository(repository: str, expected: dict) -> None:
+def test_charts_are_found_in_each_kind_of_repository(
+    repository: str, expected: dict[str, Any]
+) -> None:
     assert helm.location(repository, "base", "1") == expected
 
 

@@ -8,6 +8,7 @@ from components.dns import corefile
 from components.dns.cluster_dns import ATTEMPTS
 from components.dns.platforms import LAYOUTS, RefusedError
 from components.kubectl import ConflictError, KubectlError
+from tests.unit.support.answers import DNS_CLUSTER_IP
 from tests.unit.support.dns_edit import (
     ADDRESS,
     COREFILE,
@@ -22,7 +23,7 @@ from tests.unit.support.dns_edit import (
     put,
 )
 from tests.unit.support.fake_kubectl import FakeKubectl
-from tests.unit.support.recorder import DNS_CLUSTER_IP, Run
+from tests.unit.support.recorder import Run
 
 
 @modes

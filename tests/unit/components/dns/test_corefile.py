@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_others_write_into_the_block_goes_with_it() -> None:
         ),
     ],
 )
-def test_the_block_is_never_there_twice(change) -> None:
+def test_the_block_is_never_there_twice(change: Callable[[str], str]) -> None:
     theirs = change(corefile.with_stub_server(KUBEADM, ADDRESS))
     again = corefile.with_stub_server(theirs, ADDRESS)
     assert again.count("remote:53 {") == 1, "CoreDNS refuses a zone that is defined twice"

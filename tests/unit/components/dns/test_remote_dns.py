@@ -83,7 +83,8 @@ def test_another_corefile_makes_new_pods(
 ) -> None:
     def annotation() -> str:
         metadata = remote_dns.deployment_spec("image", 2, [])["template"]["metadata"]
-        return metadata["annotations"]["istio-multicluster/corefile"]
+        digest: str = metadata["annotations"]["istio-multicluster/corefile"]
+        return digest
 
     before = annotation()
     found = full[f"Deployment {cluster}-dns-deployment"].spec["template"]["metadata"]

@@ -11,8 +11,8 @@ from components.specs import global_services, inbound
 from components.specs.exposed_ports import ExposedService
 from components.specs.global_services import Member
 from tests.unit.conftest import ProgramRunner
+from tests.unit.support.answers import GATEWAY_CLUSTER_IP
 from tests.unit.support.exposing import exposed, policy
-from tests.unit.support.recorder import GATEWAY_CLUSTER_IP
 from tests.unit.support.stacks import service, stack
 
 

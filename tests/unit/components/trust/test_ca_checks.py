@@ -30,6 +30,7 @@ from tests.unit.support.cas import (
     date,
     problems,
     refused,
+    refused_with,
     serial,
     with_path_lengths,
 )
@@ -92,8 +93,8 @@ class TestFiles:
     )
     def test_a_file_without_a_certificate(self, field: str, file: str) -> None:
         said = [f"{file} holds no certificate; put a PEM certificate there"]
-        assert refused(A, **{field: ""}) == said
-        assert refused(A, **{field: "some text"}) == said
+        assert refused_with({field: ""}, A) == said
+        assert refused_with({field: "some text"}, A) == said
 
     def test_a_block_that_does_not_begin_a_line_is_none_to_istiod(self) -> None:
         assert refused(A, root_cert=f" {ROOT.pem}") == [
@@ -114,7 +115,7 @@ class TestFiles:
     )
     def test_a_private_key_in_a_file_that_pods_read(self, field: str, file: str) -> None:
         text = cacerts(A)[field] + A.key_pem
-        assert refused(A, **{field: text}) == [
+        assert refused_with({field: text}, A) == [
             f"{file} holds a private key; keep that in ca-key.pem alone, others are public"
         ]
 
@@ -126,16 +127,16 @@ class TestCertificates:
     """What holds for each certificate from the cluster CA to its root."""
 
     def test_expired(self) -> None:
-        old = {"begin": NOW - 9 * DAY, "end": PAST}
-        assert refused(cluster_ca(**old)) == [
+        begin = NOW - 9 * DAY
+        assert refused(cluster_ca(begin=begin, end=PAST)) == [
             f"ca-cert.pem expired on {date(PAST)}; issue it again"
         ]
-        middle = make("middle", ROOT, key=key("middle"), **old)
+        middle = make("middle", ROOT, key=key("middle"), begin=begin, end=PAST)
         assert refused(cluster_ca(middle), middle) == [
             f"cert-chain.pem holds CN=middle (serial {serial(middle)}), "
             f"which expired on {date(PAST)}; issue it again"
         ]
-        root = make("old", key=key("other root"), **old)
+        root = make("old", key=key("other root"), begin=begin, end=PAST)
         assert problems(cacerts(A, roots=(ROOT, root))) == [
             f"root-cert.pem holds CN=old (serial {serial(root)}), "
             f"which expired on {date(PAST)}; issue it again"
@@ -301,7 +302,7 @@ class TestKey:
     def test_no_message_quotes_it(self, change: str) -> None:
         body = A.key_pem.splitlines()[1]
         torn = A.key_pem.replace("-----END", "----END").replace(body, f"{body}\n{body}")
-        said = "\n".join(refused(A, **{change: torn}))
+        said = "\n".join(refused_with({change: torn}, A))
         assert said
         assert body not in said
         assert "BEGIN" not in said

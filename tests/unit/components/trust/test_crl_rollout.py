@@ -8,9 +8,9 @@ import pytest
 
 from components.cluster.istiod_leftovers import CONFIG_MAPS
 from components.kubectl import KubectlError
+from components.model import CA_CRL
 from components.names import REVOCATION_LISTS
 from components.trust import crl_rollout
-from components.trust.ca_checks import CA_CRL
 from components.trust.crl_rollout import RevocationHandler
 from tests.unit.support.fake_clock import FakeClock
 from tests.unit.support.fake_kubectl import FakeKubectl

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from config.reader import REDACTED, Problems, Section, redact
+from config.problems import REDACTED, Problems, redact
+from config.reader import Section
 from tests.support import pki
-from tests.unit.config.test_own_certificates import CAS, written
-from tests.unit.config.test_root_ca import cert_manager, mistakes, parse
+from tests.unit.config.test_own_certificates import CAS, in_stack_file
+from tests.unit.config.test_root_ca import cert_manager
+from tests.unit.support.parsing import PROJECT, mistakes, parse, with_keys
 
 KEY = CAS["a"].key_pem
 BODY = KEY.splitlines()[1]
@@ -32,16 +34,18 @@ class TestWrongPlace:
     @pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
     @pytest.mark.parametrize("key", ["caCert", "caKey", "certChain", "rootCert", "caCrl", "caKye"])
     def test_in_place_of_another_value(self, workdir: Path, key: str, value: Any) -> None:
-        root_ca = written(**{key: value})
+        root_ca = in_stack_file(**{key: value})
         if key == "caKey" and value in (KEY, KEY.strip()):
-            assert parse(workdir, root_ca), "this is its place"
+            assert parse(workdir, with_keys(rootCa=root_ca)), "this is its place"
             return
-        assert not leaks(mistakes(workdir, root_ca))
+        assert not leaks(mistakes(workdir, with_keys(rootCa=root_ca)))
 
     @pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
     def test_in_place_of_a_mapping(self, workdir: Path, value: Any) -> None:
-        assert not leaks(mistakes(workdir, {"certificates": value}))
-        assert not leaks(mistakes(workdir, {"certificates": {"a": value, "b": {}}}))
+        assert not leaks(mistakes(workdir, with_keys(rootCa={"certificates": value})))
+        assert not leaks(
+            mistakes(workdir, with_keys(rootCa={"certificates": {"a": value, "b": {}}}))
+        )
 
     # The body alone looks like any other text; there, only the first lock helps.
     @pytest.mark.parametrize("value", [v for v in WRONG if v != BODY])
@@ -51,23 +55,23 @@ class TestWrongPlace:
     )
     def test_where_it_has_no_business(self, workdir: Path, key: str, value: Any) -> None:
         if key == "directory":
-            assert not leaks(mistakes(workdir, {key: value}))
+            assert not leaks(mistakes(workdir, with_keys(rootCa={key: value})))
         else:
-            assert not leaks(mistakes(workdir, cert_manager(**{key: value})))
-        assert not leaks(mistakes(workdir, value))
+            assert not leaks(mistakes(workdir, with_keys(rootCa=cert_manager(**{key: value}))))
+        assert not leaks(mistakes(workdir, with_keys(rootCa=value)))
 
     def test_as_a_file_of_the_directory(self, workdir: Path) -> None:
         pki.write(workdir / "pki", "ab")
         for file in ("ca-cert.pem", "cert-chain.pem", "root-cert.pem", "ca-crl.pem"):
             (workdir / "pki/a" / file).write_text(KEY)
-        assert not leaks(mistakes(workdir, {"directory": "pki"}))
+        assert not leaks(mistakes(workdir, with_keys(rootCa={"directory": "pki"})))
 
 
 class TestLocks:
     """What keeps it out of messages."""
 
     def test_a_secret_section_shows_no_value_whatever_is_asked_of_it(self) -> None:
-        problems = Problems()
+        problems = Problems(PROJECT)
         keys = ("text", "choice", "integer", "items", "section", "sections", "member", "secret")
         section = Section(dict.fromkeys(keys, {1: "hidden"}), "s", problems, secret=True)
         section.text("text")
@@ -99,6 +103,6 @@ class TestLocks:
         assert redact(text) == left
 
     def test_what_is_redacted_leaves_the_fix(self) -> None:
-        problems = Problems()
+        problems = Problems(PROJECT)
         problems.add("a.b", f"{KEY[:90]!r} is not valid", "give a string")
         assert problems.messages == [f"a.b: '{REDACTED}; give a string"]
