@@ -44,6 +44,18 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+class Created(CreateResult):
+    """What the state is to have of a new resource."""
+
+    outs: Props
+
+
+class Updated(UpdateResult):
+    """What the state is to have of a resource from now on."""
+
+    outs: Props
+
+
 class Handler:
     """What is done for one kind of dynamic resource. As it is, it keeps the inputs and no more."""
 
@@ -67,17 +79,17 @@ class Handler:
         """Compare the properties that count."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in self.compared))
 
-    def create(self, props: Props) -> CreateResult:
+    def create(self, props: Props) -> Created:
         """Do what there is to do, and remember it."""
-        return CreateResult(self.id_of(props), self.outputs(props, {}))
+        return Created(self.id_of(props), self.outputs(props, {}))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Trust the state."""
         return ReadResult(id_, props)
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+    def update(self, _id: str, olds: Props, news: Props) -> Updated:
         """Do what there is to do, and remember it."""
-        return UpdateResult(self.outputs(news, olds))
+        return Updated(self.outputs(news, olds))
 
     def delete(self, _id: str, props: Props) -> None:
         """Forget it."""

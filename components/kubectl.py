@@ -43,7 +43,7 @@ class ConflictError(KubectlError):
     """Somebody else changed the object between our reading and our writing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kubectl:
     """kubectl for one context."""
 

@@ -13,8 +13,8 @@ KUBECTL = Kubectl("/some/kubeconfig", "ctx")
 
 
 def test_the_context_and_the_kubeconfig_are_always_named(kubectl: FakeKubectl) -> None:
-    KUBECTL.get_config_map("kube-system", "coredns")
-    Kubectl(None, "other").get_config_map("kube-system", "coredns")
+    KUBECTL.get("configmap", "kube-system", "coredns")
+    Kubectl(None, "other").get("configmap", "kube-system", "coredns")
     with_file, without = kubectl.calls
     assert with_file[:4] == ["--kubeconfig", "/some/kubeconfig", "--context", "ctx"]
     assert without[:2] == ["--context", "other"]
@@ -24,15 +24,16 @@ def test_the_context_and_the_kubeconfig_are_always_named(kubectl: FakeKubectl) -
 
 
 def test_a_config_map_is_created_read_replaced_and_deleted(kubectl: FakeKubectl) -> None:
-    assert KUBECTL.get_config_map("ns", "x") is None
-    KUBECTL.put_config_map({"metadata": {"name": "x"}, "data": {"k": "1\r\n"}})
-    found = KUBECTL.get_config_map("ns", "x")
-    assert found["data"] == {"k": "1\r\n"}, "line ends are part of the data"
-    found["data"]["k"] = "2"
-    KUBECTL.put_config_map(found)
+    assert KUBECTL.get("configmap", "ns", "x") is None
+    KUBECTL.put({"metadata": {"name": "x"}, "data": {"k": "1\r\n"}})
+    written = KUBECTL.get("configmap", "ns", "x")
+    assert written
+    assert written["data"] == {"k": "1\r\n"}, "line ends are part of the data"
+    written["data"]["k"] = "2"
+    KUBECTL.put(written)
     assert kubectl.data("x") == {"k": "2"}
-    KUBECTL.delete_config_map("ns", "x")
-    KUBECTL.delete_config_map("ns", "x")
+    KUBECTL.delete("configmap", "ns", "x")
+    KUBECTL.delete("configmap", "ns", "x")
     assert kubectl.data("x") is None
     assert kubectl.verbs == ["get", "create", "get", "replace", "delete", "delete"]
 
@@ -40,17 +41,18 @@ def test_a_config_map_is_created_read_replaced_and_deleted(kubectl: FakeKubectl)
 @pytest.mark.parametrize("stale", [True, False], ids=["changed meanwhile", "created meanwhile"])
 def test_somebody_elses_write_is_a_conflict(kubectl: FakeKubectl, stale: bool) -> None:
     kubectl.put("x", {})
-    mine = KUBECTL.get_config_map("ns", "x") if stale else {"metadata": {"name": "x"}}
+    mine = KUBECTL.get("configmap", "ns", "x") if stale else {"metadata": {"name": "x"}}
+    assert mine
     kubectl.put("x", {"theirs": "1"})
     with pytest.raises(ConflictError):
-        KUBECTL.put_config_map(mine)
+        KUBECTL.put(mine)
     assert kubectl.data("x") == {"theirs": "1"}
 
 
 def test_an_error_says_verb_context_and_what_kubectl_said(kubectl: FakeKubectl) -> None:
     kubectl.behave(fail="error: You must be logged in to the server (Unauthorized)\n")
     with pytest.raises(KubectlError) as caught:
-        KUBECTL.get_config_map("ns", "x")
+        KUBECTL.get("configmap", "ns", "x")
     assert str(caught.value) == (
         "kubectl get in context 'ctx': error: You must be logged in to the server (Unauthorized)"
     )
@@ -62,7 +64,7 @@ def test_a_call_that_hangs_is_given_up(
 ) -> None:
     kubectl.behave(hang=600)
     with pytest.raises(KubectlError, match=r"kubectl get in context 'ctx' took over 1 s"):
-        Kubectl(None, "ctx", seconds=1).get_config_map("ns", "x")
+        Kubectl(None, "ctx", seconds=1).get("configmap", "ns", "x")
 
 
 def test_without_kubectl_the_message_says_what_to_install(
@@ -70,7 +72,7 @@ def test_without_kubectl_the_message_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KubectlError) as caught:
-        KUBECTL.get_config_map("ns", "x")
+        KUBECTL.get("configmap", "ns", "x")
     assert str(caught.value) == (
         "kubectl is not on PATH; it edits and restores what Pulumi's provider cannot: "
         "install kubectl"

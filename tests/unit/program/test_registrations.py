@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import Any
 
-import dill
 import pytest
 
-from components.cluster.ingress_addresses import IngressAddressesProvider
-from components.cluster.istiod_leftovers import IstiodLeftoversProvider
-from components.dns.cluster_dns import ClusterDnsProvider
-from components.trust.crl_rollout import RevocationProvider
-from components.trust.crl_signing import RevocationListProvider
-from components.trust.rotation_guard import TrustPhaseProvider
 from config import stack_file
 from config.settings import Settings
 from tests.unit.conftest import ProgramRunner
@@ -94,26 +86,6 @@ def test_providers_never_replace_and_never_delete_secrets(full: Run) -> None:
         assert inputs["kubeconfig"] == "kubeconfig"
         expected = "ctx-root" if name == "root_ca" else f"ctx-{name}"
         assert inputs["context"] == expected
-
-
-PROVIDERS = {
-    "ClusterDns": ClusterDnsProvider,
-    "IngressAddresses": IngressAddressesProvider,
-    "IstiodLeftovers": IstiodLeftoversProvider,
-    "Revocation": RevocationProvider,
-    "RevocationList": RevocationListProvider,
-    "TrustPhase": TrustPhaseProvider,
-}
-
-
-def test_a_provider_in_the_state_is_a_name_and_not_code(full: Run) -> None:
-    dynamic = [o for o in full.objects.values() if o.dynamic]
-    assert {o.kind for o in dynamic} == set(PROVIDERS)
-    for o in dynamic:
-        assert "__provider" not in o.secrets, "nothing in it is worth a passphrase"
-        pickled = base64.b64decode(o.inputs["__provider"])
-        assert len(pickled) < 200, "code in the state would differ from one Python to the next"
-        assert type(dill.loads(pickled)) is PROVIDERS[o.kind]
 
 
 def test_every_object_is_a_child_of_a_component_and_bears_its_name(full: Run) -> None:

@@ -15,7 +15,6 @@ from components.cluster.istio_cluster import IstioClusterArgs, IstioInstall
 from components.dns.remote_dns import RemoteDnsArgs
 from components.link.cluster_link import ClusterLinkArgs
 from components.trust.root_ca import Root, RootCaArgs
-from components.trust.rotation_guard import TrustPhaseArgs
 from config.settings import CaCerts, RootCa, Settings
 from stack import wiring
 from tests.support import pki
@@ -59,11 +58,13 @@ def test_every_component_gets_what_it_declares_and_nothing_else(settings: Settin
     assert set(cluster) == declared(IstioClusterArgs)
     assert set(cluster["istio"]) == declared(IstioInstall)
     assert set(wiring.remote_dns(settings, "a", {})) == declared(RemoteDnsArgs)
-    further = {"abroad", "listed", "removed"}
-    assert set(wiring.trust_phase(settings, {}, {})) == declared(TrustPhaseArgs) - further
+    guard = wiring.trust_phase(settings, {}, {})
+    assert (guard.abroad, guard.listed, guard.removed) == (None, None, ())
     more = replace(settings, peers={"d": "o/p/s"}, removed=("e",))
     listed: Any = SimpleNamespace()  # an Output would be waited for by the next test's program
-    assert set(wiring.trust_phase(more, {}, {}, listed)) == declared(TrustPhaseArgs)
+    guard = wiring.trust_phase(more, {}, {}, listed)
+    assert guard.abroad == {"links": {"a": [], "b": [], "c": []}, "trust": {}}
+    assert (guard.listed, guard.removed) == (listed, ("e",))
     assert set(root) == declared(RootCaArgs)
     assert [set(item) for item in root["roots"]] == [declared(Root)]
     assert set(root["cert_manager"]) == {"version", "repository", "values"}
@@ -142,13 +143,13 @@ def test_the_guard_knows_every_cluster_with_a_ca_and_who_uses_lists(settings: Se
     mine = brought(settings, a=lists, b=files)
 
     async def uses_lists() -> dict[str, bool]:
-        wanted: Any = wiring.trust_phase(mine, wiring.cacerts(mine), {})["wanted"]
+        wanted: Any = wiring.trust_phase(mine, wiring.cacerts(mine), {}).wanted
         return {name: (await trust.future())["revocation"] for name, trust in wanted.items()}
 
     assert asyncio.run(uses_lists()) == {"a": True, "b": False}
     args = wiring.trust_phase(mine, {}, {})
-    assert args["peers"] == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
-    assert args["access"]["c"] == {"kubeconfig": "kubeconfig", "context": "ctx-c"}
+    assert args.peers == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
+    assert args.access["c"] == {"kubeconfig": "kubeconfig", "context": "ctx-c"}
 
 
 def test_settings_are_copied(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Texts of the cluster's DNS in each layout, and a provider that edits them in a fake cluster."""
+"""Texts of the cluster's DNS in each layout, and a handler that edits them in a fake cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.dns import corefile
-from components.dns.cluster_dns import ClusterDnsProvider
+from components.dns.cluster_dns import ClusterDnsHandler
 from components.dns.platforms import LAYOUTS
 from tests.unit.support.fake_kubectl import FakeKubectl
 
@@ -19,7 +19,7 @@ IMPORTING = (
 )
 STUBS = '{"corp":  ["10.0.0.2"]}'
 TEXTS = {"coredns": COREFILE, "coredns-custom": "# theirs\r\n", "kube-dns": STUBS}
-PROVIDER = ClusterDnsProvider()
+HANDLER = ClusterDnsHandler()
 
 modes = pytest.mark.parametrize("mode", LAYOUTS)
 

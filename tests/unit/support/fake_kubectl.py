@@ -34,8 +34,12 @@ class FakeKubectl:
         program.write_text(f"#!{python} -IS\n" + Path(__file__).read_text())
         program.chmod(0o755)
         fake = cls(directory)
-        fake._write({"config_maps": {}, "services": {}, "calls": [], "next_version": 1})
+        fake.reset()
         return fake
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._write({"config_maps": {}, "services": {}, "calls": [], "next_version": 1})
 
     def _read(self) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((self.directory / STATE).read_text())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from components.cluster import ingress_addresses
+from components.cluster.ingress_addresses import IngressAddressesHandler
 from components.kubectl import KubectlError, MissingError
 from tests.unit.conftest import ProgramRunner
+from tests.unit.support.fake_clock import FakeClock
 from tests.unit.support.fake_kubectl import FakeKubectl
 from tests.unit.support.stacks import stack
 
-PROVIDER = ingress_addresses.IngressAddressesProvider()
+HANDLER = IngressAddressesHandler()
 NAME = "istio-ingressgateway"
 ONE, OTHER = [{"ip": "192.0.2.1"}], [{"hostname": "lb.example"}]
 
@@ -33,21 +34,12 @@ def props(seconds: int = 5) -> dict[str, Any]:
 def up(kubectl: FakeKubectl) -> dict[str, Any]:
     """The outputs of an `up` that found the address of `ONE`."""
     kubectl.put_service(NAME, ONE)
-    return PROVIDER.create(props()).outs
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nobody sleeps; time passes all the same. Returns the sleeps."""
-    slept: list[float] = []
-    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
-    monkeypatch.setattr(ingress_addresses, "time", clock)
-    return slept
+    return HANDLER.create(props()).outs
 
 
 def test_the_addresses_are_those_of_the_services_status(kubectl: FakeKubectl) -> None:
     kubectl.put_service(NAME, [*ONE, *OTHER, {"ip": "192.0.2.3", "hostname": "x.example"}])
-    outs = PROVIDER.create(props()).outs
+    outs = HANDLER.create(props()).outs
     assert outs["addresses"] == ["192.0.2.1", "lb.example", "192.0.2.3"]
     (call,) = kubectl.calls
     assert call[:4] == ["--kubeconfig", "kubeconfig", "--context", "ctx-b"]
@@ -55,23 +47,25 @@ def test_the_addresses_are_those_of_the_services_status(kubectl: FakeKubectl) ->
 
 
 def test_a_pending_address_is_waited_for(
-    kubectl: FakeKubectl, quick: list[float], capfd: pytest.CaptureFixture[str]
+    kubectl: FakeKubectl, capfd: pytest.CaptureFixture[str]
 ) -> None:
     kubectl.put_service(NAME, [], [], ONE)
-    assert PROVIDER.create(props(60)).outs["addresses"] == ["192.0.2.1"]
-    assert len(quick) == 2
+    clock = FakeClock()
+    assert IngressAddressesHandler(clock).create(props(60)).outs["addresses"] == ["192.0.2.1"]
+    assert len(clock.slept) == 2
     said = f"waiting up to 60 s for Service istio-gateways/{NAME} of cluster b\n"
     assert capfd.readouterr().err == said, "once"
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 60])
 def test_the_wait_is_bounded_and_says_for_what_and_what_to_do(
-    kubectl: FakeKubectl, quick: list[float], seconds: int
+    kubectl: FakeKubectl, seconds: int
 ) -> None:
     kubectl.put_service(NAME, [])
+    clock = FakeClock()
     with pytest.raises(KubectlError) as caught:
-        PROVIDER.create(props(seconds))
-    assert sum(quick) == seconds
+        IngressAddressesHandler(clock).create(props(seconds))
+    assert sum(clock.slept) == seconds
     text = str(caught.value)
     assert text.startswith(
         f"cluster b: Service istio-gateways/{NAME} has no load balancer address after {seconds} s"
@@ -82,34 +76,33 @@ def test_the_wait_is_bounded_and_says_for_what_and_what_to_do(
 
 
 def test_a_server_that_fails_for_a_moment_does_not_end_the_wait(
-    kubectl: FakeKubectl, quick: list[float], monkeypatch: pytest.MonkeyPatch
+    kubectl: FakeKubectl,
 ) -> None:
     kubectl.put_service(NAME, ONE)
     kubectl.behave(fail="connection refused")
-    monkeypatch.setattr(ingress_addresses.time, "sleep", lambda _: kubectl.behave(fail=""))
-    assert PROVIDER.create(props()).outs["addresses"] == ["192.0.2.1"]
+    back = FakeClock(awake=lambda: kubectl.behave(fail=""))
+    assert IngressAddressesHandler(back).create(props()).outs["addresses"] == ["192.0.2.1"]
 
 
-def test_a_server_that_fails_all_the_time_is_quoted(
-    kubectl: FakeKubectl, quick: list[float]
-) -> None:
+def test_a_server_that_fails_all_the_time_is_quoted(kubectl: FakeKubectl) -> None:
     kubectl.behave(fail="connection refused")
     with pytest.raises(KubectlError, match=r"after 5 s.*asked last: .*connection refused"):
-        PROVIDER.create(props())
+        IngressAddressesHandler(FakeClock()).create(props())
 
 
-def test_without_kubectl_nothing_is_waited_for(kubectl: FakeKubectl, quick: list[float]) -> None:
+def test_without_kubectl_nothing_is_waited_for(kubectl: FakeKubectl) -> None:
     kubectl.remove()
+    clock = FakeClock()
     with pytest.raises(MissingError):
-        PROVIDER.create(props())
-    assert quick == []
+        IngressAddressesHandler(clock).create(props())
+    assert clock.slept == []
 
 
 def test_a_preview_sees_no_change_where_there_is_none(
     kubectl: FakeKubectl, up: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     moved = {**props(), "kubeconfig": "elsewhere", "waitSeconds": 7}
-    assert not PROVIDER.diff("id", up, moved).changes
+    assert not HANDLER.diff("id", up, moved).changes
     assert capfd.readouterr().err == ""
 
 
@@ -121,23 +114,23 @@ def test_an_up_follows_the_load_balancer(
     now: list[dict[str, str]],
 ) -> None:
     kubectl.put_service(NAME, now)
-    assert PROVIDER.diff("id", up, props()).changes
+    assert HANDLER.diff("id", up, props()).changes
     addresses = [entry.get("ip") or entry["hostname"] for entry in now]
     assert f"of cluster b now has {', '.join(addresses)}, and had 192.0.2.1" in (
         capfd.readouterr().err
     )
-    outs = PROVIDER.update("id", up, props()).outs
+    outs = HANDLER.update("id", up, props()).outs
     assert outs["addresses"] == addresses
-    assert not PROVIDER.diff("id", outs, props()).changes
+    assert not HANDLER.diff("id", outs, props()).changes
 
 
 def test_the_order_in_which_a_load_balancer_lists_addresses_is_no_change(
     kubectl: FakeKubectl,
 ) -> None:
     kubectl.put_service(NAME, [*ONE, *OTHER])
-    outs = PROVIDER.create(props()).outs
+    outs = HANDLER.create(props()).outs
     kubectl.put_service(NAME, [*OTHER, *ONE])
-    assert not PROVIDER.diff("id", outs, props()).changes
+    assert not HANDLER.diff("id", outs, props()).changes
 
 
 @pytest.mark.parametrize("trouble", ["empty", "gone", "unreachable", "hangs"])
@@ -157,7 +150,7 @@ def test_where_nothing_is_seen_the_known_addresses_stay(
     else:
         monkeypatch.setattr(ingress_addresses, "LOOK_SECONDS", 0.2)
         kubectl.behave(hang=5)
-    assert not PROVIDER.diff("id", up, props()).changes
+    assert not HANDLER.diff("id", up, props()).changes
     said = capfd.readouterr().err
     assert said.startswith("warning: ")
     assert "of cluster b" in said

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.link.destroy_guard import VARIABLE, ImportedError, ImportersProvider
+from components.link.destroy_guard import VARIABLE, ImportersHandler, InUseError
 from components.trust import removal_rules
-from components.trust.rotation_guard import TrustPhaseProvider
+from components.trust.rotation_guard import TrustPhaseHandler
 from tests.unit.components.trust.test_rotation_guard import NEW, OLD, trust
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.stacks import stack
@@ -18,20 +18,20 @@ from tests.unit.support.stacks import stack
 PROJECT = "istio-multicluster"
 
 
-def provider(**config: Any) -> ImportersProvider:
-    """Return the provider as `destroy` starts it, with what the stack file says."""
+def handler(**config: Any) -> ImportersHandler:
+    """Return the handler as `destroy` starts it, with what the stack file says."""
     raw = {f"{PROJECT}:{key}": json.dumps(value) for key, value in config.items()}
-    made = ImportersProvider()
-    made.configure(ConfigureRequest(Config(raw, PROJECT)))
-    return made
+    importers = ImportersHandler()
+    importers.configure(ConfigureRequest(Config(raw, PROJECT)))
+    return importers
 
 
 PEERS = {"b": {"stack": "o/p/b"}, "c": {"stack": "o/p/c"}}
 
 
 def test_destroy_is_refused_with_the_names_of_both_sides() -> None:
-    with pytest.raises(ImportedError) as error:
-        provider(peers=PEERS).delete("", {"imported": {"a": ["b", "c"], "z": []}})
+    with pytest.raises(InUseError) as error:
+        handler(peers=PEERS).delete("", {"imported": {"a": ["b", "c"], "z": []}})
     assert "cluster a is not destroyed: b and c of another stack import from it" in str(error.value)
     assert "`ISTIO_MULTICLUSTER_REMOVED=a pulumi destroy`" in str(error.value)
     assert "cluster z" not in str(error.value)
@@ -42,34 +42,34 @@ def test_destroy_goes_on_when_the_cluster_is_named(
     named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, named)
-    provider(peers=PEERS).delete("", {"imported": {"a": ["b", "c"]}})  # does not raise
+    handler(peers=PEERS).delete("", {"imported": {"a": ["b", "c"]}})  # does not raise
 
 
 @pytest.mark.parametrize("config", [{"peers": {}}, {}, {"peers": {"d": {"stack": "o/p/d"}}}])
 def test_an_up_goes_on_when_no_importer_is_configured_any_more(config: dict[str, Any]) -> None:
-    provider(**config).delete("", {"imported": {"a": ["b", "c"]}})  # does not raise
+    handler(**config).delete("", {"imported": {"a": ["b", "c"]}})  # does not raise
 
 
 def test_another_name_does_not_let_a_cluster_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "x,aa")
-    with pytest.raises(ImportedError):
-        provider(peers=PEERS).delete("", {"imported": {"a": ["b"]}})
+    with pytest.raises(InUseError):
+        handler(peers=PEERS).delete("", {"imported": {"a": ["b"]}})
     monkeypatch.setenv(VARIABLE, "a")
-    with pytest.raises(ImportedError) as error:
-        provider(peers=PEERS).delete("", {"imported": {"a": ["b"], "d": ["c"]}})
+    with pytest.raises(InUseError) as error:
+        handler(peers=PEERS).delete("", {"imported": {"a": ["b"], "d": ["c"]}})
     assert "cluster d is" in str(error.value)
     assert "cluster a is" not in str(error.value)
     monkeypatch.delenv(VARIABLE)
-    with pytest.raises(ImportedError):
-        provider(peers={"c": PEERS["c"]}).delete("", {"imported": {"a": ["b", "c"]}})
+    with pytest.raises(InUseError):
+        handler(peers={"c": PEERS["c"]}).delete("", {"imported": {"a": ["b", "c"]}})
 
 
 def test_the_guard_is_updated_when_somebody_else_imports() -> None:
-    made = provider(peers=PEERS)
-    assert made.diff("", {"imported": {"a": []}}, {"imported": {"a": ["b"]}}).changes
-    assert not made.diff("", {"imported": {"a": ["b"]}}, {"imported": {"a": ["b"]}}).changes
-    assert made.create({"imported": {}}).outs == {"imported": {}}
-    assert made.update("", {}, {"imported": {}}).outs == {"imported": {}}
+    guard = handler(peers=PEERS)
+    assert guard.diff("", {"imported": {"a": []}}, {"imported": {"a": ["b"]}}).changes
+    assert not guard.diff("", {"imported": {"a": ["b"]}}, {"imported": {"a": ["b"]}}).changes
+    assert guard.create({"imported": {}}).outs == {"imported": {}}
+    assert guard.update("", {}, {"imported": {}}).outs == {"imported": {}}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def guarded(names: str, peers: dict[str, list[str]], **further: Any) -> dict[str
 
 
 def failures(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
-    return [item.reason for item in TrustPhaseProvider().check(olds, news).failures]
+    return [item.reason for item in TrustPhaseHandler().check(olds, news).failures]
 
 
 def test_a_preview_refuses_to_leave_out_a_linked_cluster() -> None:
@@ -117,7 +117,7 @@ def test_a_preview_refuses_to_leave_out_a_linked_cluster() -> None:
 
 def abroad(root: str, **links: list[str]) -> dict[str, Any]:
     theirs = trust(root)
-    return {"links": links, "trust": {"x": {k: theirs[k] for k in ("roots", "signer")}}}  # type: ignore[literal-required]
+    return {"links": links, "trust": {"x": {"roots": theirs["roots"], "signer": theirs["signer"]}}}
 
 
 def test_a_cluster_that_another_stack_imports_from_is_not_left_out_either() -> None:

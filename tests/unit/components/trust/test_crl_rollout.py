@@ -11,11 +11,12 @@ from components.kubectl import KubectlError
 from components.model import CA_CRL
 from components.names import REVOCATION_LISTS
 from components.trust import crl_rollout
-from components.trust.crl_rollout import RevocationProvider
+from components.trust.crl_rollout import RevocationHandler
+from tests.unit.support.fake_clock import FakeClock
 from tests.unit.support.fake_kubectl import FakeKubectl
 from tests.unit.support.recorder import Run
 
-PROVIDER = RevocationProvider()
+HANDLER = RevocationHandler(FakeClock())
 OLD, NEW = "the old list\n", "the new list\n"
 
 
@@ -27,15 +28,14 @@ def props(crl: str) -> dict[str, Any]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wait that is over after the first look."""
     monkeypatch.setattr(crl_rollout, "WAIT_SECONDS", -1)
-    monkeypatch.setattr(crl_rollout.time, "sleep", lambda _: None)
 
 
 def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
     kubectl: FakeKubectl,
 ) -> None:
     kubectl.put(REVOCATION_LISTS, {CA_CRL: NEW})
-    assert PROVIDER.create(props(NEW)).outs == props(NEW)
-    assert PROVIDER.update("id", props(OLD), props(NEW)).outs == props(NEW)
+    assert HANDLER.create(props(NEW)).outs == props(NEW)
+    assert HANDLER.update("id", props(OLD), props(NEW)).outs == props(NEW)
     (call, again) = kubectl.calls
     assert call == again
     assert call[call.index("-n") + 1] == "istio-gateways"
@@ -46,7 +46,7 @@ def test_it_is_over_when_istiod_has_put_the_very_list_beside_the_gateways(
 def test_it_says_what_it_has_waited_for(kubectl: FakeKubectl, data: dict[str, str] | None) -> None:
     kubectl.put(REVOCATION_LISTS, data)
     with pytest.raises(KubectlError) as caught:
-        PROVIDER.create(props(NEW))
+        HANDLER.create(props(NEW))
     text = str(caught.value)
     assert "in context 'ctx' istiod has not put the revocation list into ConfigMap" in text
     assert "istio-gateways/istio-ca-crl" in text
@@ -59,25 +59,25 @@ def test_it_waits_for_a_config_map_that_is_still_to_come(
 ) -> None:
     monkeypatch.setattr(crl_rollout, "WAIT_SECONDS", 30)
     kubectl.behave(rivals=[{}, {CA_CRL: OLD}, {CA_CRL: NEW}])
-    PROVIDER.update("id", props(OLD), props(NEW))
+    HANDLER.update("id", props(OLD), props(NEW))
     assert kubectl.verbs == ["get"] * 4
 
 
 def test_a_revoked_cluster_has_nothing_to_wait_for(kubectl: FakeKubectl) -> None:
-    PROVIDER.create(props(""))
+    HANDLER.create(props(""))
     assert kubectl.calls == []
 
 
 def test_a_cluster_that_does_not_answer_is_an_error(kubectl: FakeKubectl) -> None:
     kubectl.behave(fail="i/o timeout")
     with pytest.raises(KubectlError, match="i/o timeout"):
-        PROVIDER.create(props(NEW))
+        HANDLER.create(props(NEW))
 
 
 @pytest.mark.parametrize(("crl", "changes"), [(NEW, True), (OLD, False), ("", True)])
 def test_it_waits_anew_for_another_list_only(crl: str, changes: bool) -> None:
     olds = props(OLD)
-    assert PROVIDER.diff("id", olds, {**props(crl), "context": "renamed"}).changes is changes
+    assert HANDLER.diff("id", olds, {**props(crl), "context": "renamed"}).changes is changes
 
 
 def test_what_istiod_leaves_behind_is_cleaned_up() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from components.kubectl import KubectlError
+from components.kubectl import Kubectl, KubectlError
 from components.trust import cert_chains, certificates, crl_signing
-from components.trust.crl_signing import SCRIPT, RevocationListProvider, job_manifest
+from components.trust.crl_signing import RevocationListHandler, job_manifest, script
 from tests.support import pki
 from tests.unit.support import issued
+from tests.unit.support.fake_clock import FakeClock
 
-PROVIDER = RevocationListProvider()
+HANDLER = RevocationListHandler()
 SECRETS = ("new", "old", "a.new", "a.old", "b.new", "b.old")
 NOW = datetime.now(UTC)
 
@@ -101,16 +102,16 @@ def run_script(
         files: name of each Secret to its files.
     """
     (container,) = pod(job)["containers"]
-    assert container["command"] == ["sh", "-c", SCRIPT]
+    assert container["command"] == ["sh", "-c", script()]
     (directory / "work").mkdir()
     for name, contents in files.items():
         (directory / "ca" / name).mkdir(parents=True)
         for file, text in contents.items():
             (directory / "ca" / name / file).write_text(text)
-    script = SCRIPT.replace("/ca/", f"{directory}/ca/").replace("/work", f"{directory}/work")
+    text = script().replace("/ca/", f"{directory}/ca/").replace("/work", f"{directory}/work")
     env = {item["name"]: item["value"] for item in container["env"]}
     return subprocess.run(
-        ["sh", "-c", script],
+        ["sh", "-c", text],
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", **env},
         cwd="/",
         stdout=subprocess.PIPE,
@@ -230,20 +231,22 @@ def printed(lists: Mapping[str, str]) -> str:
 def job(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Job that signs what it is asked to."""
 
-    def run(_: object, properties: dict[str, Any], signers: Mapping[str, object]) -> str:
+    def run(
+        _handler: object, _kubectl: object, properties: dict[str, Any], signers: Iterable[str]
+    ) -> str:
         revoked = tuple(properties["revoked"])
         return printed({name: issued.crl(name, revoked) for name in signers})
 
-    monkeypatch.setattr(crl_signing, "_run", run)
+    monkeypatch.setattr(RevocationListHandler, "run_job", run)
 
 
 @pytest.mark.usefixtures("job")
 def test_all_lists_make_one_file_in_an_order_of_its_own() -> None:
-    state = PROVIDER.create(props(["0a"])).outs
+    state = HANDLER.create(props(["0a"])).outs
     assert certificates.revoked(state["crl"]) == ["a"]
     assert sorted(cert_chains.pem_crls(state["crl"])) == sorted(state["lists"].values())
     assert len(state["lists"]) == len(SECRETS)
-    backwards = PROVIDER.create(props(["0a"], SECRETS[::-1])).outs
+    backwards = HANDLER.create(props(["0a"], SECRETS[::-1])).outs
     assert backwards["crl"] == state["crl"]
 
 
@@ -255,10 +258,10 @@ def test_the_list_of_a_former_ca_stays_until_it_ends(ends: datetime, kept: bool)
     secrets = ("root-ca", "a.root-ca")
     former = pki.make("a", issued.ca("root-ca"), end=NOW + timedelta(days=1))
     last = pki.crl(former, begin=NOW - timedelta(days=9), end=ends)
-    state = PROVIDER.create(props((), secrets)).outs
+    state = HANDLER.create(props((), secrets)).outs
     mine = certificates.fingerprint(former.pem)
     olds = {**state, "lists": {**state["lists"], mine: last}}
-    news = PROVIDER.update("id", olds, props((), secrets)).outs
+    news = HANDLER.update("id", olds, props((), secrets)).outs
     assert (last in news["crl"]) is kept
     assert (news["lists"].get(mine) == last) is kept
     for secret in secrets:
@@ -267,11 +270,11 @@ def test_the_list_of_a_former_ca_stays_until_it_ends(ends: datetime, kept: bool)
 
 @pytest.mark.usefixtures("job")
 def test_the_list_of_a_ca_is_not_kept_beside_a_newer_one_of_its_own() -> None:
-    state = PROVIDER.create(props(["0a"])).outs
-    news = PROVIDER.update("id", state, props(["0a", "0b"])).outs
+    state = HANDLER.create(props(["0a"])).outs
+    news = HANDLER.update("id", state, props(["0a", "0b"])).outs
     assert certificates.revoked(news["crl"]) == ["a", "b"]
     assert len(cert_chains.pem_crls(news["crl"])) == len(SECRETS)
-    fewer = PROVIDER.update("id", news, props([])).outs
+    fewer = HANDLER.update("id", news, props([])).outs
     assert certificates.revoked(fewer["crl"]) == [], "what is trusted again"
 
 
@@ -288,43 +291,37 @@ def test_lists_are_signed_anew_only_for_another_ca_or_another_entry(
     change: dict[str, Any], changes: bool
 ) -> None:
     state = {**props(), "lists": {}, "crl": ""}
-    assert PROVIDER.diff("id", state, {**props(), **change}).changes is changes
+    assert HANDLER.diff("id", state, {**props(), **change}).changes is changes
 
 
-class Cluster:
+class Cluster(Kubectl):
     """A kubectl for a cluster where the Job ends in some way."""
 
-    context = "ctx-root"
-
-    def __init__(self, *states: dict[str, Any], logs: str = "") -> None:
+    def __init__(self, *states: dict[str, Any] | None, logs: str = "") -> None:
+        super().__init__(None, "ctx-root")
         self.states = list(states)
-        self.logs = logs
+        self.printed = logs
         self.verbs: list[str] = []
         self.created: dict[str, Any] = {}
 
-    def run(self, verb: str, *args: str, stdin: str = "") -> str:
+    def _run(self, verb: str, *args: str, stdin: str | None = None) -> str:
         self.verbs.append(verb)
         if verb == "create":
-            self.created = json.loads(stdin)
+            self.created = json.loads(stdin or "")
         else:
             assert args[args.index("-n") + 1] == "istio-root-ca"
+            assert "revocation-list" in args[args.index("-n") - 1]
         if verb == "get":
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-            return json.dumps({"status": state})
-        return self.logs if verb == "logs" else ""
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crl_signing.time, "sleep", lambda _: None)
+            return "" if state is None else json.dumps({"status": state})
+        return self.printed if verb == "logs" else ""
 
 
 def run_job(cluster: Cluster) -> str:
     made = props()
-    return crl_signing._run(cluster, made, facts(made))  # type: ignore[arg-type]
+    return RevocationListHandler(FakeClock()).run_job(cluster, made, facts(made))
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_job_that_was_left_over_goes_first_and_ours_goes_after() -> None:
     cluster = Cluster({}, {"active": 1}, {"succeeded": 1}, logs="signed")
     assert run_job(cluster) == "signed"
@@ -335,7 +332,6 @@ def test_a_job_that_was_left_over_goes_first_and_ours_goes_after() -> None:
     assert pod(cluster.created)["volumes"] == pod(manifest())["volumes"]
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_job_that_fails_is_an_error_with_what_it_said() -> None:
     cluster = Cluster({"active": 1}, {"failed": 1}, logs="Could not read key from /ca/old/tls.key")
     with pytest.raises(KubectlError) as caught:
@@ -346,8 +342,12 @@ def test_a_job_that_fails_is_an_error_with_what_it_said() -> None:
     assert cluster.verbs[-1] == "logs", "its pods stay for a look at them"
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_job_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crl_signing, "DEADLINE_SECONDS", -10)
     with pytest.raises(KubectlError, match="did not end in .* rootCa.opensslImage"):
         run_job(Cluster({"active": 1}))
+
+
+def test_a_job_that_somebody_deletes_is_not_waited_for() -> None:
+    with pytest.raises(KubectlError, match="somebody has deleted Job istio-root-ca/revocation-l"):
+        run_job(Cluster({"active": 1}, None))

@@ -11,13 +11,14 @@ import pytest
 from components.kubectl import Kubectl, KubectlError
 from components.trust import certificates, rotation_guard
 from components.trust.proxies import Proxy
-from components.trust.rotation_guard import Trust, TrustPhaseProvider, refusals
+from components.trust.rotation_guard import TrustPhaseHandler
+from components.trust.rotation_rules import Trust, refusals
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support import issued
 from tests.unit.support.recorder import UNKNOWN, Run
 from tests.unit.support.stacks import stack
 
-PROVIDER = TrustPhaseProvider()
+HANDLER = TrustPhaseHandler()
 NAMES = "abc"
 PEERS = {"a": ["b"], "b": ["a", "c"], "c": ["b"]}
 OLD, NEW, OTHER = (certificates.fingerprint(issued.ca(name).pem) for name in ("old", "new", "x"))
@@ -90,7 +91,7 @@ def mesh(monkeypatch: pytest.MonkeyPatch) -> Mesh:
 
 def check(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
     """Return why the change is refused."""
-    result = PROVIDER.check(olds, news)
+    result = HANDLER.check(olds, news)
     assert result.inputs == news
     assert {failure.property for failure in result.failures} <= {""}, "or all of it is printed"
     return [failure.reason for failure in result.failures]
@@ -316,9 +317,9 @@ def test_every_reason_is_told_at_once(mesh: Mesh) -> None:
     [(props("[1]"), False), (props("[1,2]"), True), (props("[1]", ADDED), True)],
 )
 def test_the_state_has_what_was_allowed_last(news: dict[str, Any], changes: bool) -> None:
-    state = PROVIDER.create(props("[1]"))
-    assert PROVIDER.diff(state.id, state.outs, news).changes is changes
-    assert PROVIDER.update(state.id, state.outs, news).outs == news
+    state = HANDLER.create(props("[1]"))
+    assert HANDLER.diff(state.id, state.outs, news).changes is changes
+    assert HANDLER.update(state.id, state.outs, news).outs == news
 
 
 def test_the_rules_hold_for_more_than_the_four_phases() -> None:
