@@ -34,4 +34,5 @@ zones = {
     )
     for peer in cluster.peers
 }
-RemoteDns(f"{CLUSTER}-dns", wiring.remote_dns(settings, CLUSTER, zones), provider)
+options = pulumi.ResourceOptions(provider=provider)
+RemoteDns(f"{CLUSTER}-dns", wiring.remote_dns(settings, CLUSTER, zones), options)

@@ -12,14 +12,14 @@ PROCESSES = frozenset({"subprocess"})
 FUNCTIONS = frozenset({"input", "exec", "eval"})
 OUTSIDE = FUNCTIONS | {"os", "io", "pathlib", "socket", "config", "time"}
 """What components do not reach either: all that they depend on is handed in."""
-DYNAMIC_BASES = frozenset({"ResourceProvider", "Handler", "DynamicHandler", "PollingHandler"})
+DYNAMIC_BASES = frozenset({"ResourceProvider", "Handler"})
 """Who subclasses one of these runs in a process of its own, where no argument is handed in."""
 EDGE_MODULES = frozenset(
     {
         "components/__init__.py",  # old states name modules, which are found by the path it adds
         "components/kubectl.py",
         # Written for a dynamic resource's process, and called from nowhere else.
-        "components/dynamic.py",
+        "components/handler.py",
     }
 )
 PROVIDERS_MODULE = "stack/providers.py"
