@@ -25,7 +25,7 @@ def test_a_service_is_not_global_unless_it_is_said(workdir: Path) -> None:
     assert (cluster.exposes[0].is_global, cluster.exposes[0].weight, cluster.locality) == (
         False,
         None,
-        "",
+        None,
     )
 
 

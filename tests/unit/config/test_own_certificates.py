@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from config.settings import CaCerts, Settings
+from components.model import CaCerts
+from config.settings import Settings
 from tests.support import pki
 from tests.support.pki import Ca, make
 from tests.unit.config.test_root_ca import FILES
@@ -135,7 +136,7 @@ def keys_of(ca: Ca, root: Ca = ROOT) -> dict[str, str]:
     return {"caCert": ca.pem, "caKey": ca.key_pem, "certChain": ca.pem, "rootCert": root.pem}
 
 
-def brought(settings: Settings, name: str) -> CaCerts:
+def brought(settings: Settings, name: str) -> CaCerts[str]:
     """Return the cluster CA that the user brings for a cluster."""
     ca = settings.clusters[name].cacerts
     assert ca
@@ -156,7 +157,7 @@ def test_both_ways_give_the_same(project: Path) -> None:
     assert files.warn_days == 3
     assert files.root_ca is None
     assert brought(files, "a").ca_key == CAS["a"].key_pem
-    assert brought(files, "b").ca_crl == ""
+    assert brought(files, "b").ca_crl is None
 
 
 def test_neither_shows_a_key_when_printed(project: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_blank_is_as_good_as_nothing(project: Path, blank: Any) -> None:
         f"rootCa.certificates.a.caKey: is missing; set it with `{SECRET}.a.caKey < ca-key.pem`"
     ]
     settings = parse(project, with_keys(rootCa=in_stack_file(caCrl=blank)))
-    assert brought(settings, "a").ca_crl == ""
+    assert brought(settings, "a").ca_crl is None
 
 
 def test_what_cannot_be_read_is_not_compared(project: Path) -> None:

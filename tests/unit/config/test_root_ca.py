@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import CertManager, Root, RootCa
+from components.model import CertManager, Root, RootCa
 from tests.unit.support.parsing import Mistakes, each, mistakes, parse, with_keys
 
 DIGITS = "use at most 63 lower-case letters, digits and '-', a letter or digit at both ends"
@@ -205,7 +205,7 @@ class TestCertManager:
         roots = [{"name": "new", "issuer": "vault"}, "old"]
         assert root_ca_of(directory, roots=roots).roots == (
             Root("new", "vault", "ClusterIssuer"),
-            Root("old", "", ""),
+            Root("old"),
         )
 
     @pytest.mark.parametrize(

@@ -8,17 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.model import CertManager, Ingress, Istio, Root, RootCa
 from config import stack_file
 from config.problems import ConfigError
-from config.settings import (
-    CertManager,
-    Cluster,
-    Ingress,
-    Istio,
-    RemoteDns,
-    Root,
-    RootCa,
-)
+from config.settings import Cluster, RemoteDns
 from tests.unit.support.parsing import (
     PROJECT,
     Mistakes,
@@ -101,7 +94,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         peers=("b",),
         cacerts=None,
         ingress=Ingress(
-            service="LoadBalancer", addresses=(), port=15443, node_port=0, wait_seconds=600
+            service="LoadBalancer", addresses=(), port=15443, node_port=None, wait_seconds=600
         ),
         unreachable=False,
         network_policy=(),
@@ -110,7 +103,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         context="ctx-root",
         clusters=(),
         namespace="istio-root-ca",
-        roots=(Root(name="root-ca", issuer="", issuer_kind=""),),
+        roots=(Root(name="root-ca"),),
         lifetime_days=90,
         renew_before_days=30,
         cert_manager=None,
@@ -123,11 +116,11 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         image=image,
         replicas=2,
         address="240.0.0.1",
-        address6="",
+        address6=None,
         virtual_range="241.0.0.0/8",
     ), "no cluster can own these"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
-    assert settings.istio.hub == ""
+    assert settings.istio.hub is None
     assert settings.bookinfo is None
     assert settings.links == (("a", "b"),)
 
@@ -179,7 +172,7 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
         clusters=(),
         namespace="ca",
         roots=(
-            Root(name="new", issuer="", issuer_kind=""),
+            Root(name="new"),
             Root(name="old", issuer="ours.example", issuer_kind="Issuer"),
         ),
         lifetime_days=9,
