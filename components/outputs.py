@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components import names
+from components.errors import ComponentError
 from components.model import (
     CaCerts,
     ExposedPort,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # stacks' outputs are read before any resource is made
 Output = Mapping[str, Any]
 
 
-class UnreadableError(ValueError):
+class UnreadableError(ComponentError, ValueError):
     """A stack's outputs are not what this program exports; the message says what is missing."""
 
 

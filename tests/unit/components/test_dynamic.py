@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -262,6 +263,13 @@ def test_each_kind_has_a_handler_and_an_old_path(kind: str) -> None:
     assert isinstance(loaded, Kind)
     assert type(loaded.handler) is type(Kind(kind).handler)
     assert old / f"{type(loaded).__module__.rpartition('.')[2]}.py" in set(old.iterdir())
+
+
+def test_every_handler_is_in_the_table() -> None:
+    for path in (PROJECT_DIR / "components").rglob("*.py"):
+        module = ".".join(path.relative_to(PROJECT_DIR).with_suffix("").parts)
+        for name in re.findall(r"^class (\w+)\(Handler\)", path.read_text(), re.MULTILINE):
+            assert f"{module}:{name}" in HANDLERS.values()
 
 
 def test_a_kind_of_a_newer_version_is_named() -> None:

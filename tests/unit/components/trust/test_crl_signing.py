@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 
 from components.kubectl import Kubectl, KubectlError
+from components.model import CaCerts
 from components.trust import cert_chains, certificates, crl_signing
 from components.trust.crl_signing import RevocationListHandler, job_manifest, script
 from tests.support import pki
@@ -50,7 +51,8 @@ def manifest(revoked: Sequence[str] = (), secrets: Sequence[str] = SECRETS) -> d
 
 
 def pod(job: Mapping[str, Any]) -> dict[str, Any]:
-    return job["spec"]["template"]["spec"]
+    spec: dict[str, Any] = job["spec"]["template"]["spec"]
+    return spec
 
 
 def test_the_job_is_as_restricted_as_the_keys_deserve() -> None:
@@ -175,8 +177,7 @@ def test_the_lists_are_those_that_istiod_and_peers_want(signed: dict[str, str]) 
     assert set(signed) == set(SECRETS)
     for secret in ("a.old", "b.new"):
         ca, root = issued.ca(secret), issued.ca(secret[2:])
-        files = {"ca_cert": ca.pem, "ca_key": ca.key_pem, "cert_chain": ca.pem}
-        files |= {"root_cert": root.pem, "ca_crl": "".join(signed.values())}
+        files = CaCerts(ca.pem, ca.key_pem, ca.pem, root.pem, "".join(signed.values()))
         assert certificates.problems(files, NOW, path_length=False) == []
 
 
@@ -304,13 +305,15 @@ class Cluster(Kubectl):
         self.verbs: list[str] = []
         self.created: dict[str, Any] = {}
 
-    def _run(self, verb: str, *args: str, stdin: str | None = None) -> str:
+    def _run(self, *args: str, stdin: str | None = None) -> str:
+        verb, *args_of_verb = args
         self.verbs.append(verb)
         if verb == "create":
             self.created = json.loads(stdin or "")
         else:
-            assert args[args.index("-n") + 1] == "istio-root-ca"
-            assert "revocation-list" in args[args.index("-n") - 1]
+            flag = args_of_verb.index("-n")
+            assert args_of_verb[flag + 1] == "istio-root-ca"
+            assert "revocation-list" in args_of_verb[flag - 1]
         if verb == "get":
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
             return "" if state is None else json.dumps({"status": state})
