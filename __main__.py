@@ -11,30 +11,22 @@ from components.link.cluster_link import ClusterLink, Target
 from components.link.global_services import GlobalServices
 from components.samples.bookinfo import Bookinfo
 from components.specs.global_services import callable_services
-from components.trust.root_ca import RootCa
 from components.trust.rotation_guard import TrustPhase
-from stack import freeze, issued_cas, providers, remote_clusters, wiring
+from stack import cluster_cas, freeze, issued_cas, providers, remote_clusters, wiring
 
 settings = issued_cas.load()
 remote = remote_clusters.read(settings)
-others: list[pulumi.Resource] = []
-
 freeze.leave_alone(settings.clusters)
-cacerts, with_list = wiring.cacerts(settings), None
-if settings.root_ca:
-    provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
-    issuing = wiring.root_ca(settings, settings.root_ca)
-    others.append(root_ca := RootCa("root-ca", issuing, ResourceOptions(provider=provider)))
-    cacerts, with_list = {**root_ca.cacerts}, root_ca.listed
-    issued_cas.export(settings.root_ca, root_ca.cacerts)
-trust = wiring.trust_phase(settings, cacerts, remote.linked, with_list)
+cas = cluster_cas.make(settings)
+others: list[pulumi.Resource] = [cas.root_ca] if cas.root_ca else []
+trust = wiring.trust_phase(settings, cas.cacerts, remote.linked, cas.listed)
 guard = TrustPhase("trust-phase", trust) if trust["wanted"] else None
 
 clusters: dict[str, IstioCluster] = {}
 for name, cluster in settings.clusters.items():
-    mesh = wiring.istio_cluster(settings, name, cacerts[name], guard, remote.linked)
-    provider = providers.make(name, settings.kubeconfig, cluster.context)
-    clusters[name] = IstioCluster(name, mesh, ResourceOptions(provider=provider))
+    mesh = wiring.istio_cluster(settings, name, cas.cacerts[name], guard, remote.linked)
+    here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, cluster.context))
+    clusters[name] = IstioCluster(name, mesh, here)
 targets: dict[str, Target] = {**remote.linked, **clusters}
 
 zones: dict[str, dict[str, pulumi.Resource]] = {name: {} for name in clusters}

@@ -107,7 +107,8 @@ def gateway_values(
         secrets: whether it may read Secrets of its namespace, which only certificates for
             north-south traffic (`credentialName`) need.
         revocation: tells what is revoked, if lists are used; another value restarts the
-            pods, which ends the connections that were made before. Pods do not start without the revocation lists then.
+            pods, which ends the connections that were made before. Pods do not start without the
+            lists then.
     """
     defaults: Values = {
         "service": service,

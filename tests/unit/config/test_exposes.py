@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components import names
+from components.addresses import virtual_address
+from components.model import ExposedPort, OutlierEjection, Retries, TrafficPolicy
 from config import stack_file
-from config.settings import Exposed, OutlierEjection, Policy, Retries
 from tests.unit.support.stacks import service, stack
 
 EVERYTHING = {
@@ -23,14 +23,14 @@ EVERYTHING = {
 }
 
 
-def load(directory: Path, *items: Any, **further: Any) -> tuple[Exposed, ...]:
+def load(directory: Path, *items: Any, **further: Any) -> tuple[ExposedPort, ...]:
     raw = {**stack("ab", b={"exposes": list(items)}), "kubeconfig": "kubeconfig", **further}
     return stack_file.parse(raw, directory, {}).clusters["b"].exposes
 
 
 def test_a_service_speaks_http_with_the_defaults_of_every_link(workdir: Path) -> None:
     (found,) = load(workdir, service("web"))
-    assert (found.protocol, found.address, found.policy) == ("http", "", None)
+    assert (found.protocol, found.address, found.policy) == ("http", None, None)
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2", "grpc", "tls", "tcp"])
@@ -51,12 +51,12 @@ def test_an_address_stays_whatever_else_is_exposed(workdir: Path) -> None:
     )
     assert ipaddress.IPv4Address(alone.address) in ipaddress.IPv4Network("241.0.0.0/8")
     assert [e.address == alone.address for e in several] == [False, True, True, False]
-    assert alone.address == names.virtual_address("db", "shop", "b", "241.0.0.0/8")
+    assert alone.address == virtual_address("db", "shop", "b", "241.0.0.0/8")
 
 
 def test_addresses_lie_in_the_range_and_are_hosts_of_it() -> None:
     network = ipaddress.IPv4Network("198.51.100.0/24")
-    found = {names.virtual_address(f"s{i}", "shop", "b", str(network)) for i in range(4000)}
+    found = {virtual_address(f"s{i}", "shop", "b", str(network)) for i in range(4000)}
     assert found == {str(address) for address in network.hosts()}
 
 
@@ -68,9 +68,9 @@ def test_a_wish_is_granted_to_the_whole_service(workdir: Path) -> None:
 
 def test_every_value_of_a_policy_arrives(workdir: Path) -> None:
     (found,) = load(workdir, service("web", policy=EVERYTHING))
-    assert found.policy == Policy(
+    assert found.policy == TrafficPolicy(
         timeout="10s",
-        retries=Retries(3, "2s", "5xx, reset"),
+        retries=Retries(3, "5xx, reset", "2s"),
         outlier_ejection=OutlierEjection(7, "1s", "1m30s"),
         max_connections=1,
         max_pending_requests=2,
@@ -82,20 +82,20 @@ def test_what_a_policy_leaves_out_has_the_documented_default(workdir: Path) -> N
     (found,) = load(workdir, service("web", policy={}))
     assert found.policy is None, "nothing is said"
     (found,) = load(workdir, service("web", policy={"retries": {}, "outlierEjection": {}}))
-    assert found.policy == Policy(
-        timeout="",
-        retries=Retries(2, "", "connect-failure,refused-stream"),
+    assert found.policy == TrafficPolicy(
+        timeout=None,
+        retries=Retries(2, "connect-failure,refused-stream"),
         outlier_ejection=OutlierEjection(5, "10s", "30s"),
-        max_connections=0,
-        max_pending_requests=0,
-        max_requests=0,
+        max_connections=None,
+        max_pending_requests=None,
+        max_requests=None,
     )
 
 
 DB = service("db", 5432, protocol="tcp")
 AT = "clusters.b.exposes[0]"
 TIME = "give a time like `500ms`, `10s` or `1m30s`"
-SECOND = names.virtual_address("s2", "shop", "b", "241.0.0.0/8")
+SECOND = virtual_address("s2", "shop", "b", "241.0.0.0/8")
 MISTAKES: list[tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = [
     (
         [service("web", protocol="udp")],

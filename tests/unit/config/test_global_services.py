@@ -23,7 +23,7 @@ def test_a_service_is_not_global_unless_it_is_said(workdir: Path) -> None:
     assert (found.exposes[0].is_global, found.exposes[0].weight, found.locality) == (
         False,
         None,
-        "",
+        None,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from components.model import Ingress
 from config import stack_file
-from config.settings import Ingress
 from tests.unit.support.stacks import stack
 
 NODES = {"service": "NodePort", "addresses": ["192.0.2.7", "192.0.2.8"], "nodePort": 31443}
@@ -22,17 +22,17 @@ def load(directory: Path, ingress: Any, **further: Any) -> Ingress:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ({}, Ingress("LoadBalancer", (), 15443, 0, 600)),
-        ({"waitSeconds": 20}, Ingress("LoadBalancer", (), 15443, 0, 20)),
-        ({"addresses": ["192.0.2.7"]}, Ingress("LoadBalancer", ("192.0.2.7",), 15443, 0, 600)),
+        ({}, Ingress("LoadBalancer", (), 15443, 600)),
+        ({"waitSeconds": 20}, Ingress("LoadBalancer", (), 15443, 20)),
+        ({"addresses": ["192.0.2.7"]}, Ingress("LoadBalancer", ("192.0.2.7",), 15443, 600)),
         (
             {"addresses": ["nat.example", "2001:DB8::7"], "port": 8443},
-            Ingress("LoadBalancer", ("nat.example", "2001:db8::7"), 8443, 0, 600),
+            Ingress("LoadBalancer", ("nat.example", "2001:db8::7"), 8443, 600),
         ),
-        (NODES, Ingress("NodePort", ("192.0.2.7", "192.0.2.8"), 31443, 31443, 600)),
+        (NODES, Ingress("NodePort", ("192.0.2.7", "192.0.2.8"), 31443, 600, 31443)),
         (
             {**NODES, "addresses": ["192.0.2.9"], "port": 443},
-            Ingress("NodePort", ("192.0.2.9",), 443, 31443, 600),
+            Ingress("NodePort", ("192.0.2.9",), 443, 600, 31443),
         ),
     ],
 )

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.model import CertManager, Ingress, Root, RootCa
 from config import stack_file
 from config.kubeconfig import Kubeconfig, KubeconfigError
-from config.settings import CertManager, Ingress, RemoteDns, Root, RootCa
+from config.settings import RemoteDns
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import PROJECT, PROJECT_DIR
 from tests.unit.support.stacks import service, stack, write_kubeconfig
@@ -95,7 +96,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         exposes=(),
         peers=("b",),
         cacerts=None,
-        ingress=Ingress("LoadBalancer", (), 15443, 0, 600),
+        ingress=Ingress("LoadBalancer", (), 15443, 600),
         unreachable=False,
         network_policy=(),
     )
@@ -103,7 +104,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         context="ctx-root",
         clusters=(),
         namespace="istio-root-ca",
-        roots=(Root("root-ca", "", ""),),
+        roots=(Root("root-ca"),),
         lifetime_days=90,
         renew_before_days=30,
         cert_manager=None,
@@ -112,10 +113,10 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
     )
     assert settings.warn_days == 14
     image = "docker.io/coredns/coredns:1.15.0"
-    wanted = RemoteDns(image, 2, "240.0.0.1", "", "241.0.0.0/8")
+    wanted = RemoteDns(image, 2, "240.0.0.1", "241.0.0.0/8")
     assert settings.remote_dns == wanted, "no cluster can own these"
     assert settings.istio.repository == "https://istio-release.storage.googleapis.com/charts"
-    assert settings.istio.hub == ""
+    assert settings.istio.hub is None
     assert settings.bookinfo is None
     assert settings.links == (("a", "b"),)
 
@@ -170,11 +171,11 @@ def test_every_value_arrives_where_it_belongs(workdir: Path) -> None:
         {"z": 3},
     )
     assert settings.caller_identity is True
-    roots = (Root("new", "", ""), Root("old", "ours.example", "Issuer"))
+    roots = (Root("new"), Root("old", "ours.example", "Issuer"))
     cert_manager = CertManager("1", "charts", {"x": 1})
     assert settings.root_ca == RootCa("ctx-root", (), "ca", roots, 9, 2, cert_manager, None, "o")
     assert settings.warn_days == 1
-    wanted = RemoteDns("i", 3, "198.18.0.1", "100::1", "198.19.0.0/16")
+    wanted = RemoteDns("i", 3, "198.18.0.1", "198.19.0.0/16", "100::1")
     assert settings.remote_dns == wanted
 
 

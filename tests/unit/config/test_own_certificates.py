@@ -147,7 +147,7 @@ def test_both_ways_give_the_same(directory: Path) -> None:
     assert files.warn_days == 3
     assert files.root_ca is None
     assert files.clusters["a"].cacerts.ca_key == CAS["a"].key_pem
-    assert files.clusters["b"].cacerts.ca_crl == ""
+    assert files.clusters["b"].cacerts.ca_crl is None
 
 
 def test_neither_shows_a_key_when_printed(directory: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_blank_is_as_good_as_nothing(directory: Path, blank: Any) -> None:
     assert mistakes(directory, written(caKey=blank)) == [
         f"rootCa.certificates.a.caKey: is missing; set it with `{SECRET}.a.caKey < ca-key.pem`"
     ]
-    assert parse(directory, written(caCrl=blank)).clusters["a"].cacerts.ca_crl == ""
+    assert parse(directory, written(caCrl=blank)).clusters["a"].cacerts.ca_crl is None
 
 
 def test_what_cannot_be_read_is_not_compared(directory: Path) -> None:

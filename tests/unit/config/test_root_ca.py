@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from components.model import CertManager, Root
 from config import stack_file
-from config.settings import CertManager, Root, Settings
+from config.settings import Settings
 from tests.unit.support.stacks import stack, write_kubeconfig
 
 DIGITS = "use at most 63 lower-case letters, digits and '-', a letter or digit at both ends"
@@ -215,7 +216,7 @@ class TestCertManager:
     def test_the_first_root_signs(self, directory: Path) -> None:
         roots = [{"name": "new", "issuer": "vault"}, "old"]
         found = parse(directory, cert_manager(roots=roots)).root_ca.roots
-        assert found == (Root("new", "vault", "ClusterIssuer"), Root("old", "", ""))
+        assert found == (Root("new", "vault", "ClusterIssuer"), Root("old"))
 
     @pytest.mark.parametrize(
         ("written", "found"),
