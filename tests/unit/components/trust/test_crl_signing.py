@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 
 from components.kubectl import Kubectl, KubectlError
+from components.model import CaCerts
 from components.trust import cert_chains, certificates, crl_signing
 from components.trust.crl_signing import RevocationListHandler, job_manifest, script
 from tests.support import pki
@@ -175,8 +176,7 @@ def test_the_lists_are_those_that_istiod_and_peers_want(signed: dict[str, str]) 
     assert set(signed) == set(SECRETS)
     for secret in ("a.old", "b.new"):
         ca, root = issued.ca(secret), issued.ca(secret[2:])
-        files = {"ca_cert": ca.pem, "ca_key": ca.key_pem, "cert_chain": ca.pem}
-        files |= {"root_cert": root.pem, "ca_crl": "".join(signed.values())}
+        files = CaCerts(ca.pem, ca.key_pem, ca.pem, root.pem, "".join(signed.values()))
         assert certificates.problems(files, NOW, path_length=False) == []
 
 
