@@ -31,7 +31,7 @@ guard = TrustPhase("trust-phase", trust) if trust.wanted else None
 
 clusters: dict[str, IstioCluster] = {}
 for name, cluster in settings.clusters.items():
-    mesh = wiring.istio_cluster(settings, name, cas.cacerts[name], guard, remote.linked)
+    mesh = wiring.istio_cluster(settings, name, cacerts[name], guard, remote.linked)
     here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, cluster.context))
     clusters[name] = IstioCluster(name, mesh, here)
 targets: dict[str, Target] = {**remote.linked, **clusters}
