@@ -93,6 +93,7 @@ lint: .venv ## Check style, types and workflows
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/zizmor --offline --quiet .github
 	@"$$($(PYTHON) -m tools path actionlint)" .github/workflows/*.yml
 

@@ -17,10 +17,9 @@ from stack import configuration, freeze, issued_cas, providers, remote_clusters,
 
 settings = configuration.load()
 remote = remote_clusters.read(settings)
-others: list[pulumi.Resource] = []
-
 freeze.leave_alone(settings.clusters)
 cacerts, with_list = wiring.cacerts(settings), None
+others: list[pulumi.Resource] = []
 if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
     issuing = wiring.root_ca(settings, settings.root_ca)
@@ -33,8 +32,8 @@ guard = TrustPhase("trust-phase", trust) if trust.wanted else None
 clusters: dict[str, IstioCluster] = {}
 for name, cluster in settings.clusters.items():
     mesh = wiring.istio_cluster(settings, name, cacerts[name], guard, remote.linked)
-    provider = providers.make(name, settings.kubeconfig, cluster.context)
-    clusters[name] = IstioCluster(name, mesh, ResourceOptions(provider=provider))
+    here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, cluster.context))
+    clusters[name] = IstioCluster(name, mesh, here)
 targets: dict[str, Target] = {**remote.linked, **clusters}
 
 zones: dict[str, dict[str, pulumi.Resource]] = {name: {} for name in clusters}

@@ -5,15 +5,16 @@ What is not there is `None`, everywhere. Fields without a default have to be giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-if TYPE_CHECKING:  # the configuration is read without Pulumi
-    from pulumi import Resource
+from typing import Any, Generic, TypeVar
 
 Text_co = TypeVar("Text_co", covariant=True)
 """`str`, or `Input[str]` where it may not be known yet."""
+
+
+RETRY_ON = "connect-failure,refused-stream"
+"""Envoy's conditions for a hop: nothing has been sent, neither connection nor stream came to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,6 @@ class RemoteCluster:
     """Where it is: `region` or `region/zone`; None: unknown."""
 
     @property
-    def exposing_resources(self) -> Sequence[Resource]:
+    def exposing_resources(self) -> tuple[()]:
         """The objects by which it exposes: none of this stack's."""
         return ()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from components.model import OutlierEjection, Retries, TrafficPolicy
+from components.model import RETRY_ON, OutlierEjection, Retries, TrafficPolicy
 from components.protocols import Protocol
-from components.specs import traffic_policy
 from config.reader import Section
 
 _DURATION = r"(?=.*[1-9])([0-9]+(h|m|s|ms))+"
@@ -46,7 +45,7 @@ def _retries(section: Section) -> Retries | None:
         per_try_timeout=_duration(inner, "perTryTimeout") or None,
         retry_on=inner.text(
             "retryOn",
-            traffic_policy.RETRY_ON,
+            RETRY_ON,
             pattern=_CONDITIONS,
             fix="give Envoy's conditions or status codes, separated by commas, e.g. `5xx,reset`",
         ),

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.model import Retries, TrafficPolicy
+from components.model import RETRY_ON, Retries, TrafficPolicy
 
 Spec = dict[str, Any]
 
-RETRY_ON = "connect-failure,refused-stream"
-"""Nothing has been sent: neither the connection nor the stream came to be."""
-
-
 MEMBER_RETRY_ON = f"{RETRY_ON},retriable-headers"
-"""The same, and that a member says so: see `global_services.UNSERVED`."""
+"""The conditions of every hop, and that a member says so: see `global_services.UNSERVED`."""
 
 
 def hop_retries() -> Spec:

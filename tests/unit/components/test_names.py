@@ -8,6 +8,7 @@ import hashlib
 import pytest
 
 from components import names
+from components.model import CaCerts
 from components.trust import certificates
 from tests.unit.support.recorder import pem
 
@@ -48,12 +49,9 @@ CHAIN = pem("CERTIFICATE", "ca") + pem("CERTIFICATE", "between")
 def test_cert_managers_secret_becomes_istios() -> None:
     data = {"tls.crt": CHAIN, "tls.key": "key", "ca.crt": "root"}
     encoded = {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}
-    assert certificates.cacerts_of_tls_secret(encoded) == {
-        "ca_cert": pem("CERTIFICATE", "ca"),
-        "ca_key": "key",
-        "cert_chain": CHAIN,
-        "root_cert": "root",
-    }
+    assert certificates.cacerts_of_tls_secret(encoded) == CaCerts(
+        ca_cert=pem("CERTIFICATE", "ca"), ca_key="key", cert_chain=CHAIN, root_cert="root"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "text", pem("PRIVATE KEY", "x")])

@@ -194,8 +194,8 @@ def test_a_stream_is_described_by_the_entry_of_its_service(
 def test_every_protocol_is_either_http_or_a_stream() -> None:
     exposes = [exposing(row.name, 1, protocol=row.name) for row in protocols.TABLE]
     http, not_http = exposed_ports.http_ports(exposes), exposed_ports.stream_ports(exposes)
-    assert [item["protocol"] for item in http] == ["grpc", "http", "http2"]
-    assert [item["protocol"] for item in not_http] == ["tcp", "tls"]
+    assert [item.protocol for item in http] == ["grpc", "http", "http2"]
+    assert [item.protocol for item in not_http] == ["tcp", "tls"]
 
 
 def test_what_a_newer_stack_offers_is_neither_and_stays_uncalled() -> None:

@@ -35,8 +35,8 @@ def test_the_roots_stack_has_no_clusters_and_exports_their_cas_as_secrets(issuin
     assert set(issuing.providers) == {"root_ca"}
     assert set(issuing.components) == {"root-ca"}
     assert issuing.exports["cacerts"].keys() == {"a", "b"}
-    assert issuing.exports["cacerts"]["a"]["ca_key"] == private_key("a")
-    assert "cacerts.a.ca_key" in issuing.export_secrets
+    assert issuing.exports["cacerts"]["a"]["caKey"] == private_key("a")
+    assert "cacerts.a.caKey" in issuing.export_secrets
     assert issuing.exports["clusters"] == {}
     assert "TrustPhase trust-phase" not in issuing.objects
 

@@ -6,16 +6,14 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 
-from components.cluster.istio_cluster import IstioClusterArgs, IstioInstall
-from components.dns.remote_dns import RemoteDnsArgs
-from components.link.cluster_link import ClusterLinkArgs
-from components.trust.root_ca import Root, RootCaArgs
-from config.settings import CaCerts, RootCa, Settings
+from components.cluster.istio_cluster import IstioCluster
+from components.model import CaCerts, RemoteCluster
+from config.settings import Settings
 from stack import wiring
 from tests.support import pki
 from tests.unit.support import issued
@@ -30,7 +28,7 @@ def settings(workdir: Path) -> Settings:
     return parse(workdir, FULL)
 
 
-def brought(settings: Settings, **files: CaCerts) -> Settings:
+def brought(settings: Settings, **files: CaCerts[str]) -> Settings:
     """Return the settings of a user with certificates of an own PKI."""
     clusters = {
         name: replace(cluster, cacerts=files.get(name))
@@ -44,63 +42,73 @@ def revoking(settings: Settings, *serials: str) -> Settings:
     return replace(settings, root_ca=replace(settings.root_ca, revoked=serials))
 
 
-def declared(kind: Any) -> set[str]:
-    return set(kind.__annotations__)
-
-
-def test_every_component_gets_what_it_declares_and_nothing_else(settings: Settings) -> None:
+def test_a_link_of_two_clusters_goes_both_ways(settings: Settings) -> None:
     ends: Any = {"a": SimpleNamespace(), "b": SimpleNamespace()}
-    link: Any = wiring.cluster_link(settings, ("a", "b"), ends, {})
-    assert link["directions"] == [(ends["a"], ends["b"]), (ends["b"], ends["a"])]
-    cluster: Any = wiring.istio_cluster(settings, "a", None, None, {})
-    root: Any = wiring.root_ca(settings)
-    assert set(link) == declared(ClusterLinkArgs)
-    assert set(cluster) == declared(IstioClusterArgs)
-    assert set(cluster["istio"]) == declared(IstioInstall)
-    assert set(wiring.remote_dns(settings, "a", {})) == declared(RemoteDnsArgs)
+    link = wiring.cluster_link(settings, ("a", "b"), ends, ends)
+    assert link.directions == [(ends["a"], ends["b"]), (ends["b"], ends["a"])]
+
+
+def test_a_link_to_another_stack_goes_one_way(settings: Settings) -> None:
+    here, there = cast("IstioCluster", SimpleNamespace()), remote("d")
+    link = wiring.cluster_link(settings, ("a", "d"), {"a": here}, {"a": here, "d": there})
+    assert link.directions == [(here, there)]
+
+
+def remote(name: str) -> RemoteCluster:
+    return RemoteCluster(
+        cluster_name=name,
+        ingress_port=15443,
+        exposes=(),
+        ingress_addresses=("192.0.2.4",),
+        ingress_spiffe_id=f"spiffe://{name}.remote/ns/istio-gateways/sa/istio-ingressgateway",
+        trust_domain=f"{name}.remote",
+    )
+
+
+def test_the_guard_is_told_nothing_that_has_no_use(settings: Settings) -> None:
     guard = wiring.trust_phase(settings, {}, {})
     assert (guard.abroad, guard.listed, guard.removed) == (None, None, ())
     more = replace(settings, peers={"d": "o/p/s"}, removed=("e",))
     listed: Any = SimpleNamespace()  # an Output would be waited for by the next test's program
-    guard = wiring.trust_phase(more, {}, {}, listed)
-    assert guard.abroad == {"links": {"a": [], "b": [], "c": []}, "trust": {}}
+    guard = wiring.trust_phase(more, {}, {"d": remote("d")}, listed)
     assert (guard.listed, guard.removed) == (listed, ("e",))
-    assert set(root) == declared(RootCaArgs)
-    assert [set(item) for item in root["roots"]] == [declared(Root)]
-    assert set(root["cert_manager"]) == {"version", "repository", "values"}
+    assert guard.abroad
+    assert guard.abroad["trust"] == {"d": {"roots": [], "signer": ""}}
 
 
 def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
     settings: Settings,
 ) -> None:
     args = wiring.istio_cluster(replace(settings, caller_identity=True), "b", None, None, {})
-    assert args["access"] == {"kubeconfig": "kubeconfig", "context": "ctx-b"}
-    assert args["trust_domain"] == "b.example"
-    assert args["link_port"] == 15444
-    assert args["peers"] == {"a": "a.remote"}, "c is not linked to b"
-    assert [item["service"] for item in args["exposes"]] == ["details", "reviews"]
-    assert args["caller_identity"] is True
-    assert args["warn_days"] == settings.warn_days
+    assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-b"}
+    assert args.trust_domain == "b.example"
+    assert args.link_port == 15444
+    assert args.callers == {"a": "a.remote"}, "c is not linked to b"
+    assert [item.service for item in args.exposes] == ["details", "reviews"]
+    assert args.caller_identity is True
+    assert args.warn_days == settings.warn_days
 
 
 def test_the_root_cluster_is_reached_by_its_own_context(settings: Settings) -> None:
-    args = wiring.root_ca(settings)
-    assert args["access"] == {"kubeconfig": "kubeconfig", "context": "ctx-root"}
-    assert list(args["clusters"]) == ["a", "b", "c"]
-    assert args["revoked"] == ("c0ffee",)
+    assert settings.root_ca
+    args = wiring.root_ca(settings, settings.root_ca)
+    assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-root"}
+    assert list(args.clusters) == ["a", "b", "c"]
+    assert args.issuing.revoked == ("c0ffee",)
 
 
 def test_a_key_that_the_user_brings_is_a_secret_from_here_on(settings: Settings) -> None:
-    async def found() -> tuple[dict[str, Any], bool]:
-        cas: Any = wiring.cacerts(brought(settings, a=CA))
+    async def key_is_secret() -> bool:
+        cas = wiring.cacerts(brought(settings, a=CA))
         assert {name for name, ca in cas.items() if ca} == {"a"}
-        key: pulumi.Output[str] = cas["a"].pop("ca_key")
-        return cas["a"], await key.is_secret()
+        ca = cas["a"]
+        assert ca
+        assert (ca.ca_cert, ca.cert_chain, ca.root_cert) == ("certificate", "chain", "root")
+        assert ca.ca_crl is None
+        assert isinstance(ca.ca_key, pulumi.Output)
+        return await ca.ca_key.is_secret()
 
-    assert asyncio.run(found()) == (
-        {"ca_cert": "certificate", "cert_chain": "chain", "root_cert": "root", "ca_crl": ""},
-        True,
-    )
+    assert asyncio.run(key_is_secret())
 
 
 def test_without_lists_there_is_no_revocation(settings: Settings) -> None:
@@ -150,10 +158,3 @@ def test_the_guard_knows_every_cluster_with_a_ca_and_who_uses_lists(settings: Se
     args = wiring.trust_phase(mine, {}, {})
     assert args.peers == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
     assert args.access["c"] == {"kubeconfig": "kubeconfig", "context": "ctx-c"}
-
-
-def test_settings_are_copied(settings: Settings) -> None:
-    assert isinstance(settings.root_ca, RootCa)
-    assert settings.root_ca.cert_manager
-    wiring.root_ca(settings)["cert_manager"]["values"]["mine"] = 1  # type: ignore[index]
-    assert settings.root_ca.cert_manager.values == {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from components.model import CaCerts
 from components.trust import certificates
 from tests.support import pki
 from tests.support.pki import Ca, key, make
@@ -45,7 +46,7 @@ def cluster_ca(by: Ca = ROOT, kind: str = "P-256", **options: Any) -> Ca:
 
 
 def problems(files: dict[str, str], path_length: bool = True) -> list[str]:
-    return certificates.problems(files, NOW, path_length=path_length)
+    return certificates.problems(CaCerts(**files), NOW, path_length=path_length)
 
 
 def refused(*ca: Ca, path_length: bool = True, **changes: str) -> list[str]:

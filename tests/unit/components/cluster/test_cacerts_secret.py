@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pulumi
 import pytest
 
 from components.cluster import cacerts_secret
+from components.model import CaCerts, cacerts_of_files
 from components.trust import certificates
 from tests.support import pki
 from tests.unit.conftest import ProgramRunner
@@ -25,9 +27,9 @@ NOW = datetime.now(UTC)
 GOOD = issued.tls_secret("a.root-ca")
 
 
-def cacerts(secret: str = "a.root-ca", end: datetime = issued.END) -> dict[str, str]:
+def cacerts(secret: str = "a.root-ca", end: datetime = issued.END) -> CaCerts[str]:
     made, root = issued.ca(secret, end), issued.ca("root-ca")
-    return {"ca_cert": made.pem, "cert_chain": made.pem, "root_cert": root.pem}
+    return CaCerts(made.pem, made.key_pem, made.pem, root.pem)
 
 
 def expired(secret: str) -> dict[str, str]:
@@ -127,15 +129,16 @@ def test_a_warning_says_what_to_do() -> None:
 
 def test_each_of_two_roots_is_looked_at() -> None:
     bundle = certificates.roots_bundle([issued.ca("root-ca").pem, issued.ca("short", NOW).pem])
-    (text,) = cacerts_secret.warnings("a", {**cacerts(), "root_cert": bundle}, NOW - DAY, 14)
+    (text,) = cacerts_secret.warnings("a", replace(cacerts(), root_cert=bundle), NOW - DAY, 14)
     assert "its root CN=short," in text
 
 
 def test_the_secret_has_exactly_what_there_is() -> None:
-    files = {"ca_cert": "1", "ca_key": "2", "cert_chain": "3", "root_cert": "4"}
+    files = CaCerts(ca_cert="1", ca_key="2", cert_chain="3", root_cert="4")
     four = {"ca-cert.pem": "1", "ca-key.pem": "2", "cert-chain.pem": "3", "root-cert.pem": "4"}
-    assert cacerts_secret.secret_data({**files, "ca_crl": ""}) == four, "istiod reads an empty list"
-    assert cacerts_secret.secret_data({**files, "ca_crl": "5"}) == {**four, "ca-crl.pem": "5"}
+    assert cacerts_secret.secret_data(files) == four, "istiod reads an empty list"
+    assert cacerts_of_files({**four, "ca-crl.pem": ""}) == files
+    assert cacerts_secret.secret_data(replace(files, ca_crl="5")) == {**four, "ca-crl.pem": "5"}
     assert list(cacerts_secret.secret_data(files)) == sorted(four)
 
 

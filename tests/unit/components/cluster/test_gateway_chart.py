@@ -8,7 +8,7 @@ import pytest
 
 from components import helm
 from components.cluster import istio_values
-from components.cluster.gateway_chart import template_options
+from components.cluster.gateway_chart import GatewayChartArgs, template_options
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import stack
@@ -17,13 +17,13 @@ from tests.unit.support.stacks import stack
 def options(repository: str) -> dict[str, Any]:
     location = helm.location(repository, "gateway", "1.2.3")
     return template_options(
-        {
-            "release": "istio-ingressgateway",
-            "namespace": "istio-gateways",
-            "location": location,
-            "values": {"replicaCount": 2},
-            "after": [],
-        }
+        GatewayChartArgs(
+            release="istio-ingressgateway",
+            namespace="istio-gateways",
+            location=location,
+            values={"replicaCount": 2},
+            after=[],
+        )
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from components.model import ExposedPort
 from components.specs import inbound
-from components.specs.exposed_ports import ExposedService
 from tests.unit.components.specs.test_link_policy import DOMAINS, STRANGERS, subsets
-from tests.unit.support.authorization import HEADER, PORT, Request, egress, refused
-from tests.unit.support.exposing import exposed
+from tests.unit.support.authorization import HEADER, Request, egress, refused
+from tests.unit.support.exposing import boundary, exposed
 
 OWN = "a.example"
 GLOBAL_SNI = "link.svc.global.remote"
@@ -38,17 +38,17 @@ def spellings() -> set[str]:
 SPELLINGS = spellings()
 
 
-def services(allow: tuple[str, ...], other: tuple[str, ...]) -> list[ExposedService]:
+def services(allow: tuple[str, ...], other: tuple[str, ...]) -> list[ExposedPort]:
     """Return two global ports, one of them 80, and one port that is not global."""
     return [
-        exposed("web", 8080, allow=list(allow), is_global=True),
-        exposed("api", 80, allow=list(other), is_global=True, weight=3),
-        exposed("plain", 9090, allow=list(allow)),
+        exposed("web", 8080, allow=allow, is_global=True),
+        exposed("api", 80, allow=other, is_global=True, weight=3),
+        exposed("plain", 9090, allow=allow),
     ]
 
 
-def policy(exposes: list[ExposedService], *, told: bool) -> dict[str, Any]:
-    return inbound.policy("a", PORT, DOMAINS, exposes, caller_identity=told, trust_domain=OWN)
+def policy(exposes: list[ExposedPort], *, told: bool) -> dict[str, Any]:
+    return inbound.policy(boundary(DOMAINS, exposes, caller_identity=told, trust_domain=OWN))
 
 
 def passed(found: dict[str, Any], domain: str) -> set[str]:
@@ -83,15 +83,15 @@ def test_peers_reach_by_the_global_name_what_they_reach_by_the_clusters_own(
 
 
 def test_the_own_egress_gateway_is_a_stranger_without_global_services() -> None:
-    plain = [exposed("web", 8080, allow=["b"]), exposed("plain", 9090, allow=["b"])]
+    plain = [exposed("web", 8080, allow=("b",)), exposed("plain", 9090, allow=("b",))]
     found = policy(plain, told=False)
-    assert found == inbound.policy("a", PORT, DOMAINS, plain, caller_identity=False)
+    assert found == inbound.policy(boundary(DOMAINS, plain, trust_domain="another"))
     assert passed(found, OWN) == set()
 
 
 def test_a_member_without_peers_lets_its_own_egress_gateway_in_and_nobody_else() -> None:
-    exposes = [exposed("web", 8080, allow=[], is_global=True)]
-    found = inbound.policy("a", PORT, {}, exposes, caller_identity=True, trust_domain=OWN)
+    exposes = [exposed("web", 8080, allow=(), is_global=True)]
+    found = inbound.policy(boundary({}, exposes, caller_identity=True, trust_domain=OWN))
     assert passed(found, OWN) == {WEB.format("global")}
     assert passed(found, DOMAINS["b"]) == set()
 
@@ -107,7 +107,7 @@ def test_the_own_egress_gateway_speaks_for_workloads_of_its_own_cluster_only() -
 def test_routes_lead_from_the_very_authorities_that_the_policy_lets_pass() -> None:
     exposes = services(("b",), ("b",))
     found = policy(exposes, told=False)
-    spec = inbound.virtual_service("a", exposes, caller_identity=False)
+    spec = inbound.virtual_service(boundary({}, exposes))
     assert spec
     reached = {
         authority.lower()

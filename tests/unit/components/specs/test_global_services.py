@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from components.model import ExposedPort, OutlierEjection, Retries, TrafficPolicy
 from components.specs import global_services, inbound
-from components.specs.exposed_ports import ExposedService
 from components.specs.global_services import Member
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.answers import GATEWAY_CLUSTER_IP
-from tests.unit.support.exposing import exposed, policy
+from tests.unit.support.exposing import boundary, exposed
 from tests.unit.support.stacks import service, stack
 
 
-def web(**further: Any) -> ExposedService:
-    return exposed("web", 8080, **{"is_global": True, "allow": ["a", "b", "c", "d"], **further})
+def web(**further: Any) -> ExposedPort:
+    return exposed("web", 8080, **{"is_global": True, "allow": ("a", "b", "c", "d"), **further})
 
 
-def member(name: str, *exposes: ExposedService, **further: Any) -> Member:
-    found: Member = {
-        "cluster": name,
-        "addresses": [f"192.0.2.{ord(name)}"],
+def member(name: str, *exposes: ExposedPort, **fields: Any) -> Member:
+    usual: dict[str, Any] = {
         "port": 15443,
+        "addresses": [f"192.0.2.{ord(name)}"],
         "spiffe_id": f"spiffe://{name}.remote/ns/istio-gateways/sa/istio-ingressgateway",
-        "locality": "",
-        "exposes": exposes,
-        "ready": [],
     }
-    found.update(further)  # type: ignore[typeddict-item]
-    return found
+    return Member(cluster=name, exposes=exposes, **{**usual, **fields})
 
 
-def priorities(source: str, locality: str, *members: Member) -> list[list[str]]:
+def priorities(caller: str, locality: str | None, *members: Member) -> list[list[str]]:
     """Return the endpoints by priority as Istio makes them of labels and rule.
 
     pilot/pkg/networking/core/loadbalancer/loadbalancer.go, `applyFailoverPriorityPerLocality`.
     """
-    (found,) = global_services.of(source, locality, members)
-    called = [m for m in members if m["cluster"] in {p.cluster for p in found.places}]
-    addresses: Any = {m["cluster"]: m["addresses"] for m in called}
-    entry = global_services.entry(found, addresses, {m["cluster"]: m["port"] for m in called})
-    identities: Any = {m["cluster"]: m["spiffe_id"] for m in called}
+    (found,) = global_services.callable_services(caller, locality, members)
+    called = [m for m in members if m.cluster in {p.cluster for p in found.places}]
+    addresses: Any = {m.cluster: m.addresses for m in called}
+    entry = global_services.entry(found, addresses, {m.cluster: m.port for m in called})
+    identities: Any = {m.cluster: m.spiffe_id for m in called}
     rule = global_services.rule(found, identities)
     wanted = rule["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failoverPriority"]
     ranked: dict[int, list[str]] = {}
@@ -55,7 +51,7 @@ def priorities(source: str, locality: str, *members: Member) -> list[list[str]]:
                 priority = len(wanted) - position
                 break
         ranked.setdefault(priority, []).append(endpoint["address"])
-    names = {address: m["cluster"] for m in called for address in m["addresses"]}  # type: ignore[union-attr]
+    names = {address: m.cluster for m in called for address in addresses[m.cluster]}
     return [sorted(names[a] for a in ranked[priority]) for priority in sorted(ranked)]
 
 
@@ -73,9 +69,9 @@ def test_the_nearest_is_first_and_the_farthest_last() -> None:
 
 def test_without_localities_the_own_cluster_is_first_and_the_rest_share() -> None:
     members = [member(name, web()) for name in "abc"]
-    assert priorities("b", "", *members) == [["b"], ["a", "c"]]
+    assert priorities("b", None, *members) == [["b"], ["a", "c"]]
     assert priorities("b", "eu", *members) == [["b"], ["a", "c"]]
-    assert priorities("d", "", *members) == [["a", "b", "c"]]
+    assert priorities("d", None, *members) == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize(
@@ -86,24 +82,24 @@ def test_without_localities_the_own_cluster_is_first_and_the_rest_share() -> Non
         ("eu/1", "eu", global_services.SAME_REGION),
         ("eu", "eu", global_services.SAME_REGION),
         ("eu/1", "us/1", global_services.ELSEWHERE),
-        ("", "", global_services.ELSEWHERE),
-        ("", "eu", global_services.ELSEWHERE),
+        (None, None, global_services.ELSEWHERE),
+        (None, "eu", global_services.ELSEWHERE),
     ],
 )
-def test_distance(one: str, other: str, expected: int) -> None:
+def test_distance(one: str | None, other: str | None, expected: int) -> None:
     assert global_services.distance(one, other) == global_services.distance(other, one) == expected
 
 
 def test_only_members_that_the_source_may_call_are_asked_and_trusted() -> None:
     members = [
-        member("a", web(allow=[])),
-        member("b", web(allow=["a"])),
-        member("c", web(allow=["b"])),
+        member("a", web(allow=())),
+        member("b", web(allow=("a",))),
+        member("c", web(allow=("b",))),
         member("d", web(is_global=False)),
     ]
-    assert priorities("a", "", *members) == [["a"], ["b"]]
-    (found,) = global_services.of("a", "", members)
-    rule = global_services.rule(found, {m["cluster"]: str(m["spiffe_id"]) for m in members})
+    assert priorities("a", None, *members) == [["a"], ["b"]]
+    (found,) = global_services.callable_services("a", None, members)
+    rule = global_services.rule(found, {m.cluster: str(m.spiffe_id) for m in members})
     assert rule["trafficPolicy"]["tls"] == {
         "mode": "ISTIO_MUTUAL",
         "sni": "link.svc.global.remote",
@@ -111,13 +107,15 @@ def test_only_members_that_the_source_may_call_are_asked_and_trusted() -> None:
             f"spiffe://{name}.remote/ns/istio-gateways/sa/istio-ingressgateway" for name in "ab"
         ],
     }
-    assert global_services.of("d", "", members) == [], "d may call none, and is no member"
+    assert global_services.callable_services("d", None, members) == [], (
+        "d may call none, and is no member"
+    )
 
 
 def weights(*members: Member) -> dict[str, int]:
-    (found,) = global_services.of("a", "", members)
-    addresses: Any = {m["cluster"]: m["addresses"] for m in members}
-    entry = global_services.entry(found, addresses, {m["cluster"]: m["port"] for m in members})
+    (found,) = global_services.callable_services("a", None, members)
+    addresses: Any = {m.cluster: m.addresses for m in members}
+    entry = global_services.entry(found, addresses, {m.cluster: m.port for m in members})
     return {endpoint["address"]: endpoint["weight"] for endpoint in entry["endpoints"]}
 
 
@@ -145,7 +143,7 @@ def test_with_weights_nobody_is_nearer_and_zero_is_for_when_all_others_fail() ->
 
 def test_the_address_is_dialled_at_the_port_of_its_cluster() -> None:
     members = [member("a", web()), member("b", web(), port=30443, addresses=["lb.example"])]
-    (found,) = global_services.of("a", "", members)
+    (found,) = global_services.callable_services("a", None, members)
     entry = global_services.entry(
         found, {"a": ["192.0.2.1"], "b": ["lb.example"]}, {"a": 15443, "b": 30443}
     )
@@ -154,10 +152,10 @@ def test_the_address_is_dialled_at_the_port_of_its_cluster() -> None:
     assert entry["exportTo"] == ["."], "no sidecar may know the way around the egress gateway"
 
 
-def rules(item: ExposedService, count: int = 2) -> dict[str, Any]:
+def rules(item: ExposedPort, count: int = 2) -> dict[str, Any]:
     members = [member(name, item) for name in "abcd"[:count]]
-    services = global_services.of("a", "", members)
-    return global_services.route(services, "global-egress", 15443, caller_identity=True)
+    services = global_services.callable_services("a", None, members)
+    return global_services.global_routes(services, "global-egress", 15443, caller_identity=True)
 
 
 def test_what_no_pod_has_seen_is_tried_elsewhere() -> None:
@@ -175,10 +173,10 @@ def test_what_no_pod_has_seen_is_tried_elsewhere() -> None:
 
 
 def test_a_policy_of_the_service_is_kept_by_whom_it_is_for() -> None:
-    said = policy(
+    said = TrafficPolicy(
         timeout="3s",
-        retries={"attempts": 4, "per_try_timeout": "1s", "retry_on": "503"},
-        outlier_ejection={"consecutive_errors": 9, "interval": "3s", "ejection_time": "4s"},
+        retries=Retries(attempts=4, per_try_timeout="1s", retry_on="503"),
+        outlier_ejection=OutlierEjection(9, interval="3s", ejection_time="4s"),
         max_requests=7,
     )
     timed, rest, gateway = rules(web(policy=said))["http"]
@@ -191,7 +189,7 @@ def test_a_policy_of_the_service_is_kept_by_whom_it_is_for() -> None:
         "retryRemoteLocalities": True,
     }
     assert timed["retries"]["attempts"] == 2, "only one hop does what the service wants"
-    (found,) = global_services.of("a", "", [member("a", web(policy=said))])
+    (found,) = global_services.callable_services("a", None, [member("a", web(policy=said))])
     made = global_services.rule(found, {"a": "spiffe://a"})["trafficPolicy"]
     assert made["outlierDetection"]["consecutive5xxErrors"] == 9
     assert "consecutiveGatewayErrors" not in made["outlierDetection"]
@@ -199,7 +197,7 @@ def test_a_policy_of_the_service_is_kept_by_whom_it_is_for() -> None:
 
 
 def test_a_member_without_pods_is_left_alone_for_a_while() -> None:
-    (found,) = global_services.of("a", "", [member("a", web())])
+    (found,) = global_services.callable_services("a", None, [member("a", web())])
     made = global_services.rule(found, {"a": "spiffe://a"})["trafficPolicy"]["outlierDetection"]
     assert made == {
         "consecutive5xxErrors": 0,
@@ -214,7 +212,7 @@ def test_a_member_without_pods_is_left_alone_for_a_while() -> None:
 
 def test_a_member_takes_both_names_of_a_global_service_and_says_when_nobody_is_there() -> None:
     ports = [web(), exposed("web", 9090)]
-    spec = inbound.virtual_service("b", ports, caller_identity=True)
+    spec = inbound.virtual_service(replace(boundary({}, ports, caller_identity=True), cluster="b"))
     assert spec
     assert spec["hosts"] == ["*.svc.b.remote", "*.svc.global.remote"]
     shared, own = spec["http"]
@@ -229,9 +227,11 @@ def test_a_member_takes_both_names_of_a_global_service_and_says_when_nobody_is_t
     assert said["remove"] == ["x-remote-unserved"], "the service cannot say it"
     assert len(own["match"]) == 1
     assert "headers" not in own
-    servers = inbound.gateway("b", 15443, ports, {})["servers"]
+    servers = inbound.gateway(replace(boundary({}, ports), cluster="b"))["servers"]
     assert servers[0]["hosts"] == ["./*.svc.b.remote", "./*.svc.global.remote"]
-    assert inbound.gateway("b", 15443, ports[1:], {})["servers"][0]["hosts"] == ["./*.svc.b.remote"]
+    assert inbound.gateway(replace(boundary({}, ports[1:]), cluster="b"))["servers"][0][
+        "hosts"
+    ] == ["./*.svc.b.remote"]
 
 
 GLOBAL = service("web", 8080, **{"global": True})

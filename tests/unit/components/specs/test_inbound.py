@@ -9,7 +9,7 @@ import pytest
 
 from components.specs import inbound
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.exposing import exposed
+from tests.unit.support.exposing import boundary, exposed
 from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import service, stack
 
@@ -41,7 +41,7 @@ def test_two_ports_of_one_service_are_told_apart_by_the_authority(
     authority: str, expected: int | None
 ) -> None:
     ports = [exposed("web", 80), exposed("web", 8443)]
-    spec = inbound.virtual_service("a", ports, caller_identity=False)
+    spec = inbound.virtual_service(boundary({}, ports))
     assert spec
     hits = [
         route["route"][0]["destination"]["port"]["number"]
@@ -85,7 +85,7 @@ def test_each_exposed_port_has_a_route_to_itself_and_nothing_else_has_one(full: 
 def test_more_routes_than_an_object_has_room_for_are_refused_by_name() -> None:
     def made(count: int) -> object:
         exposes = [exposed(f"service-{number:04}", 80) for number in range(count)]
-        return inbound.virtual_service("a", exposes, caller_identity=False)
+        return inbound.virtual_service(boundary({}, exposes))
 
     assert made(3000)
     with pytest.raises(pulumi.RunError) as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations, islice, product
 
 import pytest
 
+from components.model import ExposedPort
 from components.specs import inbound
-from components.specs.exposed_ports import ExposedService
 from tests.unit.support import exposing
 from tests.unit.support.authorization import HEADER, PORT, Request, egress, refused
 
@@ -17,9 +18,9 @@ DOMAINS = {"b": "b.example", "c": "c.remote", "d": "d.remote"}
 SERVICES = (("web", "shop", 80), ("web", "shop", 8443), ("web-2", "shop-eu", 9080))
 
 
-def exposed(allows: Iterable[Iterable[str]]) -> list[ExposedService]:
+def exposed(allows: Iterable[Iterable[str]]) -> list[ExposedPort]:
     return [
-        exposing.exposed(service, port, namespace=namespace, allow=list(allow))
+        exposing.exposed(service, port, namespace=namespace, allow=tuple(allow))
         for (service, namespace, port), allow in zip(SERVICES, allows, strict=False)
     ]
 
@@ -82,7 +83,9 @@ def test_what_is_exposed_to_a_peer_passes_and_nothing_else(
     for allows in matrix(peers) if len(peers) < 3 else islice(matrix(peers), 0, None, 7):
         domains = {peer: DOMAINS[peer] for peer in peers}
         exposes = exposed(allows)
-        policy = inbound.policy("a", PORT, domains, exposes, caller_identity=caller_identity)
+        policy = inbound.policy(
+            exposing.boundary(domains, exposes, caller_identity=caller_identity)
+        )
         for name, domain in DOMAINS.items():
             told = {HEADER: f"spiffe://{domain}/ns/shop/sa/web"}
             passed = {
@@ -105,7 +108,7 @@ def test_the_matrix_is_no_empty_promise() -> None:
     assert sum(1 for _ in matrix(("b", "c"))) == 85
     assert len(SPELLINGS) > 400
     exposes = exposed([("b", "c"), ("b",)])
-    policy = inbound.policy("a", PORT, DOMAINS, exposes, caller_identity=False)
+    policy = inbound.policy(exposing.boundary(DOMAINS, exposes))
     web = "web.shop.svc.a.remote"
     assert not refused(policy, Request(egress("c.remote"), web))
     assert not refused(policy, Request(egress("b.example"), f"{web}:8443"))
@@ -119,7 +122,7 @@ def test_other_ports_are_open_to_all_but_those_who_pose_as_a_caller(
     peers: dict[str, str], caller_identity: bool
 ) -> None:
     exposes = exposed([("b",), ("c",)] if peers else [])
-    policy = inbound.policy("a", PORT, peers, exposes, caller_identity=caller_identity)
+    policy = inbound.policy(exposing.boundary(peers, exposes, caller_identity=caller_identity))
     for principal, authority, port in product(
         (*STRANGERS, egress("b.example")), SPELLINGS, (80, 8443)
     ):
@@ -142,7 +145,7 @@ def test_other_ports_are_open_to_all_but_those_who_pose_as_a_caller(
 )
 def test_a_peer_speaks_for_its_own_workloads_only(value: str | None, passes: bool) -> None:
     exposes = exposed([("b", "c")])
-    policy = inbound.policy("a", PORT, DOMAINS, exposes, caller_identity=True)
+    policy = inbound.policy(exposing.boundary(DOMAINS, exposes, caller_identity=True))
     headers = {} if value is None else {HEADER: value}
     call = Request(egress("b.example"), "web.shop.svc.a.remote", headers=headers)
     assert refused(policy, call) is not passes
@@ -150,15 +153,15 @@ def test_a_peer_speaks_for_its_own_workloads_only(value: str | None, passes: boo
 
 def test_the_order_of_peers_and_services_changes_nothing() -> None:
     exposes = exposed([("b",), ("d", "b"), ("c",)])
-    one = inbound.policy("a", 1, DOMAINS, exposes, caller_identity=True)
+    one = inbound.policy(exposing.boundary(DOMAINS, exposes, caller_identity=True))
     backwards = dict(reversed(DOMAINS.items()))
-    swapped = [{**item, "allow": item["allow"][::-1]} for item in exposes[::-1]]
-    assert one == inbound.policy("a", 1, backwards, swapped, caller_identity=True)
+    swapped = [replace(item, allow=item.allow[::-1]) for item in exposes[::-1]]
+    assert one == inbound.policy(exposing.boundary(backwards, swapped, caller_identity=True))
 
 
 def test_peers_with_equal_rights_share_a_rule() -> None:
     exposes = exposed([("b", "c", "d"), ("b", "c")])
-    rules = inbound.policy("a", PORT, DOMAINS, exposes, caller_identity=False)["rules"]
+    rules = inbound.policy(exposing.boundary(DOMAINS, exposes))["rules"]
     callers = [rule["from"][0]["source"] for rule in rules]
     assert callers[0] == {"notPrincipals": [egress(domain) for domain in DOMAINS.values()]}
     assert sorted(source["principals"] for source in callers[1:]) == [
@@ -168,7 +171,7 @@ def test_peers_with_equal_rights_share_a_rule() -> None:
 
 
 def test_the_policy_is_a_deny_on_the_ingress_pods_only() -> None:
-    policy = inbound.policy("a", 1, DOMAINS, [], caller_identity=False)
+    policy = inbound.policy(exposing.boundary(DOMAINS, []))
     assert policy["action"] == "DENY", "an ALLOW would end ordinary traffic on the same pods"
     assert policy["selector"] == {"matchLabels": {"istio": "ingressgateway"}}
 
@@ -176,9 +179,9 @@ def test_the_policy_is_a_deny_on_the_ingress_pods_only() -> None:
 @pytest.mark.parametrize("count", range(1, len(SERVICES) + 1))
 def test_routes_lead_from_the_very_authorities_that_the_policy_lets_pass(count: int) -> None:
     exposes = exposed([("b",)] * count)
-    policy = inbound.policy("a", PORT, DOMAINS, exposes, caller_identity=False)
+    policy = inbound.policy(exposing.boundary(DOMAINS, exposes))
     reached: dict[str, list[tuple[str, int]]] = {}
-    spec = inbound.virtual_service("a", exposes, caller_identity=False)
+    spec = inbound.virtual_service(exposing.boundary({}, exposes))
     assert spec
     for route, authority in product(spec["http"], SPELLINGS):
         if re.fullmatch(route["match"][0]["authority"]["regex"], authority):

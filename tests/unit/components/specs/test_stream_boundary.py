@@ -7,18 +7,18 @@ from itertools import product
 import pytest
 
 from components.specs import inbound
-from tests.unit.support.authorization import HEADER, PORT, Request, egress, refused
-from tests.unit.support.exposing import exposed
+from tests.unit.support.authorization import HEADER, Request, egress, refused
+from tests.unit.support.exposing import boundary, exposed
 
 DOMAINS = {"b": "b.example", "c": "c.remote", "d": "d.remote"}
 ALLOWED = {
-    ("db", 5432): ["b", "c"],
-    ("db", 5433): ["b"],
-    ("vault", 443): [],
+    ("db", 5432): ("b", "c"),
+    ("db", 5433): ("b",),
+    ("vault", 443): (),
 }
 EXPOSES = [
     *(exposed(s, port, protocol="tcp", allow=allow) for (s, port), allow in ALLOWED.items()),
-    exposed("web", 80, allow=["b", "d"]),
+    exposed("web", 80, allow=("b", "d")),
 ]
 WEB = "web.shop.svc.a.remote"
 
@@ -30,7 +30,7 @@ def sni(service: str, port: int) -> str:
 
 
 def judge(told: bool, request: Request) -> bool:
-    policy = inbound.policy("a", PORT, DOMAINS, EXPOSES, caller_identity=told)
+    policy = inbound.policy(boundary(DOMAINS, EXPOSES, caller_identity=told))
     return not refused(policy, request)
 
 
@@ -66,13 +66,13 @@ def test_what_is_not_exposed_is_refused_even_if_a_server_took_it(name: str, told
 
 @both
 def test_http_is_judged_as_if_there_were_no_streams(told: bool) -> None:
-    without = [item for item in EXPOSES if item["protocol"] == "http"]
+    without = [item for item in EXPOSES if item.protocol == "http"]
     hosts = ["", WEB, f"{WEB}:80", f"{WEB}:81", "db.shop.svc.a.remote:5432", sni("db", 5432)]
     snis = ["link.svc.a.remote", "web.shop.svc.a.remote", "db.shop.svc.a.remote"]
     for domain, host, name in product(DOMAINS.values(), hosts, snis):
         claim = {HEADER: f"spiffe://{domain}/ns/shop/sa/web"}
         request = Request(egress(domain), host, headers=claim, sni=name)
-        before = inbound.policy("a", PORT, DOMAINS, without, caller_identity=told)
+        before = inbound.policy(boundary(DOMAINS, without, caller_identity=told))
         assert judge(told, request) is not refused(before, request), (domain, host)
         assert judge(told, request) is (domain != "c.remote" and host in (WEB, f"{WEB}:80"))
 
@@ -85,7 +85,7 @@ def test_a_claim_of_another_caller_is_refused_on_http_still(told: bool) -> None:
 
 
 def test_peers_of_equal_hosts_and_different_ports_have_rules_of_their_own() -> None:
-    policy = inbound.policy("a", PORT, DOMAINS, EXPOSES, caller_identity=False)
+    policy = inbound.policy(boundary(DOMAINS, EXPOSES))
     conditions = {
         rule["from"][0]["source"]["principals"][0]: rule.get("when") for rule in policy["rules"][1:]
     }

@@ -113,7 +113,7 @@ def test_the_target_shakes_hands_with_those_who_may_call_only(run: Run) -> None:
 @pytest.mark.parametrize("allow", [[], ["z"]])
 def test_a_port_that_nobody_may_call_is_not_served(allow: list[str]) -> None:
     """A server without names would shake hands with everybody."""
-    items = [exposed("db", 5432, protocol="tcp", allow=allow)]
+    items = [exposed("db", 5432, protocol="tcp", allow=tuple(allow))]
     assert streams.arrival_servers("a", 1, items, {"b": "b.remote"}) == []
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from components.model import TrafficPolicy
 from components.specs import outbound, traffic_policy
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.exposing import exposed, policy
+from tests.unit.support.exposing import exposed
 from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import service, stack
 
@@ -74,8 +75,8 @@ def test_limits_and_ejection_get_connections_of_their_own(program: ProgramRunner
 
 def test_the_callers_header_is_set_on_a_route_with_limits_too() -> None:
     """Else the header that a workload itself wrote would arrive."""
-    item = exposed("web", 80, policy=policy(max_connections=1))
-    spec = outbound.route("b", "b-egress", 1, 2, [item], caller_identity=True)
+    item = exposed("web", 80, policy=TrafficPolicy(max_connections=1))
+    spec = outbound.zone_routes("b", "b-egress", 1, 2, [item], caller_identity=True)
     leaving = [r for r in spec["http"] if r["match"][0]["gateways"] != ["mesh"]]
     assert len(leaving) == 2
     header = {"request": {"set": {"x-remote-caller": "%DOWNSTREAM_PEER_URI_SAN%"}}}
@@ -103,7 +104,7 @@ def test_hops_after_the_first_try_again_only_what_did_not_reach_the_next() -> No
 
 
 def test_a_stream_has_no_http_settings() -> None:
-    made = traffic_policy.to_ingress(policy(max_connections=9), http=False)
+    made = traffic_policy.to_ingress(TrafficPolicy(max_connections=9), http=False)
     assert set(made["connectionPool"]) == {"tcp"}
     assert made["connectionPool"]["tcp"]["maxConnections"] == 9
     assert made["outlierDetection"]["maxEjectionPercent"] == 100
