@@ -240,6 +240,7 @@ def test_pulumi_itself_waits_for_no_load_balancer(program: ProgramRunner) -> Non
 
 
 def test_addresses_by_hand_are_left_out_by_network_policies(program: ProgramRunner) -> None:
-    here = {"a": {"networkPolicy": ["shop"]}, "b": {"ingress": {"addresses": ["192.0.2.7"]}}}
-    (o,) = program(stack("ab", **here)).kind("NetworkPolicy").values()
+    by_hand = {"ingress": {"addresses": ["192.0.2.7"]}}
+    config = stack("ab", a={"networkPolicy": ["shop"]}, b=by_hand)
+    (o,) = program(config).kind("NetworkPolicy").values()
     assert "'except': ['192.0.2.7/32']" in str(o.spec)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -92,32 +94,41 @@ def test_a_certificate_that_only_claims_a_root_is_not_taken_for_its_own() -> Non
 def test_a_proxy_without_certificate_or_roots_is_no_answer(text: str) -> None:
     with pytest.raises(LookupError):
         proxies.parse("p", text, KNOWN)
-    kubectl = Pods([pod("p")], lambda *_: text)
+    kubectl = Pods(pods=[pod("p")], answer=lambda *_: text)
     (proxy,) = proxies.ask(kubectl, KNOWN)
     assert proxy == Proxy("shop/p", "", frozenset(), problem="it has no certificate yet")
 
 
-def pod(name: str, *containers: str, phase: str = "Running", **further: Any) -> dict[str, Any]:
+def pod(
+    name: str,
+    *containers: str,
+    phase: str = "Running",
+    metadata: Mapping[str, str] = MappingProxyType({}),
+    spec: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return a pod: an application beside a sidecar unless containers are named."""
+    named = [{"name": c} for c in containers or ("app", "istio-proxy")]
     return {
-        "metadata": {"namespace": "shop", "name": name, **further.pop("metadata", {})},
-        "spec": {"containers": [{"name": c} for c in containers or ("app", "istio-proxy")]}
-        | further.pop("spec", {}),
+        "metadata": {"namespace": "shop", "name": name, **metadata},
+        "spec": {"containers": named, **spec},
         "status": {"phase": phase},
     }
 
 
+@dataclass(frozen=True)
 class Pods(Kubectl):
     """A kubectl for a cluster with some pods."""
 
-    def __init__(self, pods: list[dict[str, Any]], answer: Callable[[str, str], str]) -> None:
-        super().__init__(None, "ctx")
-        self.pods = pods
-        self.answer = answer
-        self.listed: list[tuple[str, ...]] = []
-        self.asked: list[tuple[str, ...]] = []
+    kubeconfig: str | None = None
+    context: str = "ctx"
+    pods: Sequence[dict[str, Any]] = ()
+    answer: Callable[[str, str], str] = lambda *_: ""
+    listed: list[tuple[str, ...]] = field(default_factory=list)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def _run(self, verb: str, *args: str, stdin: str | None = None) -> str:
+    def _run(self, *args: str, stdin: str | None = None) -> str:
+        verb, *rest = args
+        args = tuple(rest)
         if verb == "get":
             self.listed.append(args)
             return json.dumps({"items": self.pods})
@@ -131,11 +142,11 @@ def healthy(*_: str) -> str:
 
 
 def ask(pods: list[dict[str, Any]], answer: Callable[[str, str], str] = healthy) -> list[Proxy]:
-    return proxies.ask(Pods(pods, answer), KNOWN)
+    return proxies.ask(Pods(pods=pods, answer=answer), KNOWN)
 
 
-NATIVE = {"spec": {"containers": [{"name": "app"}], "initContainers": [{"name": "istio-proxy"}]}}
-ENDING = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+NATIVE = {"containers": [{"name": "app"}], "initContainers": [{"name": "istio-proxy"}]}
+ENDING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -143,12 +154,12 @@ ENDING = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
     [
         pytest.param(pod("p"), True, id="a sidecar"),
         pytest.param(pod("p", "istio-proxy"), True, id="a gateway"),
-        pytest.param(pod("p", **NATIVE), True, id="a native sidecar"),
+        pytest.param(pod("p", spec=NATIVE), True, id="a native sidecar"),
         pytest.param(pod("p", "app"), False, id="no proxy"),
         pytest.param(pod("p", phase="Pending"), False, id="still to start"),
         pytest.param(pod("p", phase="Succeeded"), False, id="a Job that is done"),
         pytest.param(pod("p", phase="Failed"), False, id="evicted"),
-        pytest.param(pod("p", **ENDING), False, id="ending"),
+        pytest.param(pod("p", metadata=ENDING), False, id="ending"),
     ],
 )
 def test_running_proxies_are_asked_and_nobody_else(one: dict[str, Any], asked: bool) -> None:
@@ -157,7 +168,7 @@ def test_running_proxies_are_asked_and_nobody_else(one: dict[str, Any], asked: b
 
 def test_every_namespace_is_asked_in_one_list_and_each_proxy_once() -> None:
     pods = [pod(f"p{i}", metadata={"namespace": f"ns{i % 3}"}) for i in range(20)]
-    kubectl = Pods(pods, healthy)
+    kubectl = Pods(pods=pods, answer=healthy)
     answers = proxies.ask(kubectl, KNOWN)
     assert [proxy.name for proxy in answers] == [f"ns{i % 3}/p{i}" for i in range(20)]
     assert [proxy.problem for proxy in answers] == [""] * 20
@@ -196,7 +207,7 @@ def test_a_proxy_that_cannot_be_asked_does_not_hide_the_others(
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
     class Dead(Kubectl):
-        def _run(self, *_: str, stdin: str | None = None) -> str:
+        def _run(self, *args: str, stdin: str | None = None) -> str:
             raise KubectlError("i/o timeout")
 
     with pytest.raises(KubectlError, match="i/o timeout"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.kubectl import Kubectl, KubectlError
-from components.trust import certificates, rotation_guard
+from components.trust import certificates, proxies
 from components.trust.proxies import Proxy
 from components.trust.rotation_guard import TrustPhaseHandler
 from components.trust.rotation_rules import Trust, refusals
@@ -68,7 +68,7 @@ class Mesh:
     """Clusters that answer what their proxies trust."""
 
     def __init__(self, seen: Mapping[str, Iterable[Proxy]]) -> None:
-        self.seen = {name: list(proxies) for name, proxies in seen.items()}
+        self.seen = {name: list(answers) for name, answers in seen.items()}
         self.asked: dict[str, str] = {}
         """Each cluster that was asked to the roots that its proxies may have certificates of."""
 
@@ -85,7 +85,7 @@ class Mesh:
 def mesh(monkeypatch: pytest.MonkeyPatch) -> Mesh:
     """Three clusters with one proxy each, in phase [1]."""
     made = Mesh({name: [AT["[1]"]] for name in NAMES})
-    monkeypatch.setattr(rotation_guard.proxies, "ask", made.ask)
+    monkeypatch.setattr(proxies, "ask", made.ask)
     return made
 
 
