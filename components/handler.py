@@ -50,6 +50,12 @@ class Created(CreateResult):
     outs: Props
 
 
+class Seen(ReadResult):
+    """What a refresh has seen of a resource."""
+
+    outs: Props
+
+
 class Updated(UpdateResult):
     """What the state is to have of a resource from now on."""
 
@@ -83,9 +89,9 @@ class Handler:
         """Do what there is to do, and remember it."""
         return Created(self.id_of(props), self.outputs(props, {}))
 
-    def read(self, id_: str, props: Props) -> ReadResult:
+    def read(self, id_: str, props: Props) -> Seen:
         """Trust the state."""
-        return ReadResult(id_, props)
+        return Seen(id_, props)
 
     def update(self, _id: str, olds: Props, news: Props) -> Updated:
         """Do what there is to do, and remember it."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import DiffResult, ReadResult, Resource
+from pulumi.dynamic import DiffResult, Resource
 
 from components.dns.corefile import stub_domains
 from components.dns.platforms import COREFILE_MAP, LAYOUTS, NAMESPACE, STUBS, RefusedError
 from components.dynamic import Kind
-from components.handler import Handler, Props, retry
+from components.handler import Handler, Props, Seen, retry
 from components.kubectl import (
     UNREACHABLE,
     Access,
@@ -71,7 +71,7 @@ class ClusterDnsHandler(Handler):
         before, after = retry(lambda: _edit(kubectl, props, olds), ConflictError, ATTEMPTS)
         return {**props, "before": before, "after": after}
 
-    def read(self, id_: str, props: Props) -> ReadResult:
+    def read(self, id_: str, props: Props) -> Seen:
         """Look whether the edit is still there; if not, the next `up` makes it again."""
         kubectl = Kubectl.from_props(props)
         try:
@@ -80,7 +80,7 @@ class ClusterDnsHandler(Handler):
             if isinstance(error, MissingError) or not skips_unreachable(kubectl):
                 raise
             intact = True
-        return ReadResult(id_, props if intact else {**props, "address": ""})
+        return Seen(id_, props if intact else {**props, "address": ""})
 
     def delete(self, _id: str, props: Props) -> None:
         """Take the edit back; anything else that was written into the ConfigMap since stays."""
