@@ -51,9 +51,7 @@ setup: .venv ## Install packages and build the pinned tools
 
 .PHONY: test
 test: setup lint unit ## Run every test
-	@# Two processes, each with a lab of its own. What takes longest comes first.
-	@$(PYTHON) -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 20 \
-		tests/e2e tests/engine tests/lab
+	@$(PYTHON) -m pytest --durations 20 tests/lab tests/engine tests/e2e
 
 .PHONY: unit
 unit: .venv ## Run the quick tests: no cluster, seconds
