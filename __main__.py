@@ -24,7 +24,7 @@ if settings.root_ca:
     provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
     issuing = wiring.root_ca(settings, settings.root_ca)
     others.append(root_ca := RootCa("root-ca", issuing, ResourceOptions(provider=provider)))
-    cacerts, with_list = {**root_ca.cacerts}, root_ca.listed
+    cacerts, with_list = {**root_ca.cacerts}, root_ca.with_list
     issued_cas.export(settings.root_ca, root_ca.cacerts)
 trust = wiring.trust_phase(settings, cacerts, remote.linked, with_list)
 guard = TrustPhase("trust-phase", trust) if trust.wanted else None

@@ -100,8 +100,8 @@ def port_label(service: str, namespace: str, port: int, cluster: str) -> str:
 
     Service and namespace may have 63 characters each, and joining them is ambiguous.
     """
-    whole = f"{port}.{service_host(service, namespace, cluster)}"
-    return f"{service[:20]}-{port}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+    identity = f"{port}.{service_host(service, namespace, cluster)}"
+    return f"{service[:20]}-{port}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def principal(domain: str, service_account: str) -> str:

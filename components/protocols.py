@@ -77,7 +77,7 @@ def is_stream(name: str) -> bool:
     return any(protocol.name == name and not protocol.is_http for protocol in TABLE)
 
 
-def either(found: Sequence[Protocol]) -> str:
+def either(alternatives: Sequence[Protocol]) -> str:
     """Return the names of at least two protocols for a sentence: `a, b or c`."""
-    *first, last = (protocol.name for protocol in found)
+    *first, last = (protocol.name for protocol in alternatives)
     return f"{', '.join(first)} or {last}"

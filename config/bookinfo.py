@@ -52,7 +52,7 @@ def _check(
         return
     if other not in clusters:
         return
-    if other not in cluster.peers:
+    if other not in cluster.linked:
         fix = f"add [{name}, {other}] to links"
         section.bad(role, f"{name!r} is not linked to {other!r}", fix, sure=False)
         return

@@ -58,7 +58,7 @@ def parse_cluster(
         kubeconfig: which contexts there are.
         cacerts: the cluster CA that the user brings for it; None: none.
     """
-    peers = tuple(sorted({other for link in links if name in link for other in link} - {name}))
+    linked = tuple(sorted({other for link in links if name in link for other in link} - {name}))
     link_port = parse_port(section, "linkPort", names.DEFAULT_LINK_PORT)
     cluster = Cluster(
         name=name,
@@ -78,8 +78,8 @@ def parse_cluster(
         http_ports=_http_ports(section),
         dns=section.choice("dns", "coredns", platforms.MODES),
         replicas=section.integer("replicas", 1, low=1, high=100, noun="a number of replicas"),
-        exposes=parse_exposes(section, peers),
-        peers=peers,
+        exposes=parse_exposes(section, linked),
+        linked=linked,
         cacerts=cacerts,
         ingress=parse_ingress(section.section("ingress"), link_port),
         unreachable=section.flag("unreachable"),

@@ -14,12 +14,12 @@ from config.reader import Section, duplicates
 from config.secret import Secret
 
 
-def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[ExposedPort, ...]:
+def parse_exposes(section: Section, linked: tuple[str, ...]) -> tuple[ExposedPort, ...]:
     """Read what a cluster exposes.
 
     Args:
         section: the cluster's.
-        peers: names of the clusters that are linked to it.
+        linked: names of the clusters that are linked to it.
     """
     ports: list[tuple[str, ExposedPort]] = []
     for item in section.sections("exposes"):
@@ -31,7 +31,7 @@ def parse_exposes(section: Section, peers: tuple[str, ...]) -> tuple[ExposedPort
             port=parse_port(item, "port", required="give a port of the Service"),
             protocol=protocol.name,
             address=_address(item, protocol) or None,
-            allow=_allow(item, peers),
+            allow=_allow(item, linked),
             policy=parse_policy(item.section("policy"), protocol),
             is_global=parse_is_global(item, protocol),
             weight=parse_weight(item),
@@ -63,9 +63,9 @@ def _address(item: Section, protocol: Protocol) -> str:
         return ""
 
 
-def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
+def _allow(item: Section, linked: tuple[str, ...]) -> tuple[str, ...]:
     if "allow" not in item.keys():  # noqa: SIM118 - Section is not a mapping
-        return peers
+        return linked
     allowed = item.items("allow")
     if not allowed:
         item.bad(
@@ -73,11 +73,11 @@ def _allow(item: Section, peers: tuple[str, ...]) -> tuple[str, ...]:
         )
     for name in duplicates(allowed, str):
         item.bad("allow", f"{name!r} is listed twice", "remove one of the two")
-    for name in (name for name in allowed if name not in peers and not isinstance(name, Secret)):
+    for name in (name for name in allowed if name not in linked and not isinstance(name, Secret)):
         item.bad(
             "allow",
             f"{name!r} is not linked to this cluster",
-            f"linked: {', '.join(peers) or 'none'}",
+            f"linked: {', '.join(linked) or 'none'}",
             sure=False,
         )
     return tuple(sorted(str(name) for name in allowed))

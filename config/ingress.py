@@ -1,4 +1,4 @@
-"""The key `ingress` of a cluster: how its peers reach its ingress gateway."""
+"""The key `ingress` of a cluster: how linked clusters reach its ingress gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_ingress(section: Section, link_port: int) -> Ingress:
 
     Args:
         section: the section.
-        link_port: the cluster's link port, which peers dial unless told otherwise.
+        link_port: the cluster's link port, which linked clusters dial unless told otherwise.
     """
     service = section.choice("service", LOAD_BALANCER, (LOAD_BALANCER, NODE_PORT))
     by_hand = section.has("addresses")
@@ -100,7 +100,7 @@ def check_ingresses(clusters: Mapping[str, Cluster], problems: Problems) -> None
             what = f"{place[0]} with port {place[1]} is that of cluster {one!r}, too"
             problems.add(f"clusters.{other}.ingress", what, "give each cluster its own port there")
     for cluster in clusters.values():
-        for peer in cluster.peers if cluster.network_policy else ():
+        for peer in cluster.linked if cluster.network_policy else ():
             if peer not in clusters:  # of another stack, which may not be up yet
                 continue
             for name in (a for a in clusters[peer].ingress.addresses if not is_ip(a)):

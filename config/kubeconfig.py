@@ -35,16 +35,16 @@ class Kubeconfig:
         Raises:
             KubeconfigError: a named file is missing, unreadable or not a kubeconfig.
         """
-        listed = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+        files = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
         if path:
             # Relative it stays, so that another checkout of the project sees the same state.
             path = str(Path(path).expanduser())
             file = directory / path
-        elif len(listed) > 1:
+        elif len(files) > 1:
             # The provider takes the variable for one path, and then the cluster for dead.
-            raise KubeconfigError(f"KUBECONFIG lists {len(listed)} files")
+            raise KubeconfigError(f"KUBECONFIG lists {len(files)} files")
         else:
-            file = Path(listed[0] if listed else "~/.kube/config").expanduser()
+            file = Path(files[0] if files else "~/.kube/config").expanduser()
         return cls(path or None, tuple(sorted(set(_contexts(file)))))
 
 

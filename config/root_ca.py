@@ -152,10 +152,10 @@ def _root_ca(section: Section, kubeconfig: Kubeconfig, clusters: Sequence[str]) 
 
 def _further_clusters(section: Section, own: Sequence[str]) -> tuple[str, ...]:
     """Read the clusters of other stacks that get a CA from here."""
-    further = section.labels("clusters", required="name a cluster of another stack")
-    for name in (name for name in further if name in own):
+    others = section.labels("clusters", required="name a cluster of another stack")
+    for name in (name for name in others if name in own):
         section.bad("clusters", f"{name!r} is a cluster of this stack", "it has a CA: remove it")
-    return tuple(sorted({*further}))
+    return tuple(sorted({*others}))
 
 
 def _roots(section: Section) -> tuple[Root, ...]:

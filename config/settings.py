@@ -21,7 +21,7 @@ class Cluster:
     dns: str
     replicas: int
     exposes: tuple[ExposedPort, ...]
-    peers: tuple[str, ...]
+    linked: tuple[str, ...]
     """Names of the clusters that it is linked to, sorted."""
     cacerts: CaCerts[str] | None
     ingress: Ingress

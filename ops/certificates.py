@@ -35,15 +35,15 @@ def read(clusters: Mapping[str, Any]) -> Iterator[Certificate]:
     """Yield the certificates in the stack output `clusters`."""
     for name, outputs in sorted(clusters.items()):
         trust = outputs.get("trust") or {}
-        found = [("cluster CA", trust["clusterCa"])] if "clusterCa" in trust else []
-        for role, told in [*found, *(("root", root) for root in trust.get("roots", ()))]:
+        cluster_ca = [("cluster CA", trust["clusterCa"])] if "clusterCa" in trust else []
+        for role, output in [*cluster_ca, *(("root", root) for root in trust.get("roots", ()))]:
             yield Certificate(
                 name,
                 role,
-                told["subject"],
-                told["serial"],
-                told["fingerprint"],
-                datetime.fromisoformat(told["expires"]),
+                output["subject"],
+                output["serial"],
+                output["fingerprint"],
+                datetime.fromisoformat(output["expires"]),
             )
 
 
@@ -109,11 +109,11 @@ def run(given: argparse.Namespace) -> int:
         return 2
     certificates, now = list(read(json.loads(done.stdout))), datetime.now(UTC)
     if given.format == "json":
-        told = [
+        rows = [
             {**vars(one), "expires": one.expires.isoformat(), "daysLeft": one.days_left(now)}
             for one in certificates
         ]
-        print(json.dumps(told, indent=2))
+        print(json.dumps(rows, indent=2))
     else:
         print(table(certificates, now) if given.format == "table" else prometheus(certificates))
     late = [one for one in certificates if one.days_left(now) < (given.fail_below or -(10**6))]

@@ -80,7 +80,7 @@ def trust_phase(
     settings: Settings,
     cas: Mapping[str, CaCerts[Input[str]] | None],
     remote: Remote,
-    listed: Output[list[str]] | None = None,
+    with_list: Output[list[str]] | None = None,
 ) -> TrustPhaseArgs:
     """Return what guards a change of any cluster's trust.
 
@@ -88,7 +88,7 @@ def trust_phase(
         settings: the settings.
         cas: cluster CA of each cluster.
         remote: linked clusters of other stacks.
-        listed: fingerprints of the CAs that `RootCa` makes a revocation list of.
+        with_list: fingerprints of the CAs that `RootCa` makes a revocation list of.
     """
     uses = {name: revocation(settings, name) is not None for name in settings.clusters}
     remote_trust: Mapping[str, RemoteTrust] = {
@@ -101,15 +101,15 @@ def trust_phase(
             for name, ca in cas.items()
             if ca and name in uses
         },
-        peers={
-            name: [linked for linked in cluster.peers if linked in settings.clusters]
+        linked={
+            name: [linked for linked in cluster.linked if linked in settings.clusters]
             for name, cluster in settings.clusters.items()
         },
         access={
             name: access(settings, cluster.context) for name, cluster in settings.clusters.items()
         },
-        listed=listed,
-        abroad={"links": imported(settings, remote), "trust": remote_trust}
+        with_list=with_list,
+        remote={"links": imported(settings, remote), "trust": remote_trust}
         if settings.peers
         else None,
         removed=settings.removed,
@@ -119,7 +119,7 @@ def trust_phase(
 def imported(settings: Settings, remote: Remote) -> dict[str, list[str]]:
     """Return each cluster's linked clusters of other stacks."""
     return {
-        name: [linked for linked in cluster.peers if linked in remote]
+        name: [linked for linked in cluster.linked if linked in remote]
         for name, cluster in settings.clusters.items()
     }
 
@@ -180,7 +180,7 @@ def members(
             locality=localities[member],
             ready=target.exposing_resources,
         )
-        for member in sorted((name, *settings.clusters[name].peers))
+        for member in sorted((name, *settings.clusters[name].linked))
         if (target := targets.get(member))
     ]
 
@@ -221,7 +221,7 @@ def egress_policy(settings: Settings, name: str, targets: Mapping[str, Target]) 
         namespaces=cluster.network_policy,
         addresses={
             linked: targets[linked].ingress_addresses
-            for linked in cluster.peers
+            for linked in cluster.linked
             if linked in targets
         },
     )
@@ -259,7 +259,7 @@ def istio_cluster(
         http_ports=cluster.http_ports,
         replicas=cluster.replicas,
         exposes=cluster.exposes,
-        callers={linked: domains[linked] for linked in cluster.peers if linked in domains},
+        callers={linked: domains[linked] for linked in cluster.linked if linked in domains},
         dns_capture=cluster.dns == CAPTURE,
         caller_identity=settings.caller_identity,
     )

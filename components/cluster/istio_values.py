@@ -154,9 +154,9 @@ def ingress_ports(
         http_ports: further ports for ordinary north-south traffic; 443 is named for TLS.
         node_port: the node port of the link port; None: whatever the cluster gives it, if any.
     """
-    further = [service_port(f"https-{p}" if p == 443 else f"http-{p}", p) for p in http_ports]
+    http = [service_port(f"https-{p}" if p == 443 else f"http-{p}", p) for p in http_ports]
     status = service_port("status-port", names.STATUS_PORT)  # health checks of load balancers
     link = service_port("tls", link_port)
     if node_port:
         link["nodePort"] = node_port
-    return [status, link, *further]
+    return [status, link, *http]

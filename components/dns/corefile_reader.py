@@ -100,9 +100,9 @@ def _tokens(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         line += text.count("\n", end, match.start())
         end = match.start()
-        found = match["quoted"] if match["word"] is None else match["word"]
-        if found is not None:
-            yield Token(found, line)
+        word = match["quoted"] if match["word"] is None else match["word"]
+        if word is not None:
+            yield Token(word, line)
 
 
 def _zone_and_port(key: str) -> tuple[str, str]:

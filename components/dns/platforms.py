@@ -78,19 +78,19 @@ def _check_main(where: str, text: str) -> Collection[str]:
 
 def _check_zone(where: str, text: str) -> tuple[Collection[str], bool]:
     try:
-        found = read(text)
+        corefile_blocks = read(text)
     except CorefileError as error:
         raise RefusedError(
             f"CoreDNS cannot read ConfigMap {NAMESPACE}/{where} as it is ({error}), so it would "
             "never see the edit: mend it"
         ) from error
-    if found.serves(names.SUFFIX):
+    if corefile_blocks.serves(names.SUFFIX):
         raise RefusedError(
             f"ConfigMap {NAMESPACE}/{where} has a server block for {names.SUFFIX} already, and "
             "CoreDNS refuses a zone that is there twice: remove that block, or set `dns` of this "
             "cluster to none"
         )
-    return found.imports, found.listens()
+    return corefile_blocks.imports, corefile_blocks.listens()
 
 
 def _check_stub_domains(data: Data, _main: Data, addresses: Collection[str]) -> None:

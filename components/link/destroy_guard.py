@@ -50,8 +50,9 @@ class ImportersHandler(Handler):
         named = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")}
         kept = {
             cluster: callers
-            for cluster, peers in sorted(props["imported"].items())
-            if cluster not in named and (callers := [peer for peer in peers if peer in self.peers])
+            for cluster, importers in sorted(props["imported"].items())
+            if cluster not in named
+            and (callers := [name for name in importers if name in self.peers])
         }
         reasons = [
             f"cluster {cluster} is not destroyed: {removal_rules.and_(callers)} of another stack "

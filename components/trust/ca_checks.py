@@ -68,8 +68,8 @@ class _Ca:
     def placed(self) -> dict[x509.Certificate, tuple[str, str]]:
         """Return each certificate, once, with its file and how a sentence about it begins."""
         files = {CERT_CHAIN: self.chain, ROOT_CERT: self.roots}
-        found = {c: (file, f"holds {_title(c)}, which ") for file in files for c in files[file]}
-        return {self.ca: (CA_CERT, "")} | {c: found[c] for c in found if c != self.ca}
+        places = {c: (file, f"holds {_title(c)}, which ") for file in files for c in files[file]}
+        return {self.ca: (CA_CERT, "")} | {c: places[c] for c in places if c != self.ca}
 
 
 def problems(cacerts: CaCerts[str], now: datetime, *, path_length: bool) -> list[str]:
@@ -91,21 +91,21 @@ def faults(cacerts: CaCerts[str], now: datetime, *, path_length: bool) -> list[F
         CERT_CHAIN: cacerts.cert_chain,
         ROOT_CERT: cacerts.root_cert,
     }
-    found = [fault for file, text in texts.items() for fault in _of_public_file(file, text)]
+    reasons = [fault for file, text in texts.items() for fault in _of_public_file(file, text)]
     loaded = {file: _load(text) for file, text in texts.items()}
     key, crl = cacerts.ca_key, cacerts.ca_crl or ""
     if not all(loaded.values()):
-        return [*found, *_of_key(key, None), *_of_crl_file(crl)]
+        return [*reasons, *_of_key(key, None), *_of_crl_file(crl)]
     ca = _Ca(loaded[CA_CERT][0], loaded[CERT_CHAIN], loaded[ROOT_CERT])
     for certificate, (file, who) in ca.placed().items():
-        found += [
+        reasons += [
             Fault(file, who + what, fix)
             for what, fix in _of_certificate(certificate, now, bool(crl.strip()))
         ]
-    found += _of_key(key, ca.ca)
-    found += _of_chain(ca, path_length)
-    found += [*_of_crl_file(crl), *_of_crls(_crls(crl), ca, now)]
-    return found
+    reasons += _of_key(key, ca.ca)
+    reasons += _of_chain(ca, path_length)
+    reasons += [*_of_crl_file(crl), *_of_crls(_crls(crl), ca, now)]
+    return reasons
 
 
 def _of_public_file(file: str, text: str) -> Iterator[Fault]:
@@ -257,11 +257,11 @@ def _of_crl_file(text: str) -> Iterator[Fault]:
 
 def _crls(text: str) -> list[x509.CertificateRevocationList]:
     """Return the revocation lists that can be read."""
-    found = []
+    crls = []
     for pem in cert_chains.pem_crls(text):
         with suppress(ValueError):
-            found.append(cert_chains.load_crl(pem))
-    return found
+            crls.append(cert_chains.load_crl(pem))
+    return crls
 
 
 def _of_crls(

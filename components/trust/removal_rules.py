@@ -15,7 +15,7 @@ class RemoteTrust(TypedDict):
     """Fingerprint of the root that its cluster CA comes from."""
 
 
-class Abroad(TypedDict):
+class RemoteLinks(TypedDict):
     """The clusters of other stacks that are linked to the ones of this stack."""
 
     links: Mapping[str, Sequence[str]]
@@ -52,9 +52,9 @@ def refusals(
 
 
 def distrust(
-    cluster: str, roots: Iterable[str], signer: str, peers: Iterable[str], abroad: Abroad
+    cluster: str, roots: Iterable[str], signer: str, linked: Iterable[str], remote: RemoteLinks
 ) -> list[str]:
-    """Return why a cluster and its peers in other stacks would refuse each other's certificates.
+    """Return why a cluster and the ones of other stacks would refuse each other's certificates.
 
     Equal roots are not asked for: while a root is rotated, one stack is ahead of the other.
 
@@ -62,12 +62,12 @@ def distrust(
         cluster: the cluster.
         roots: fingerprints of the roots that it is to trust.
         signer: that of the root that its cluster CA is to come from.
-        peers: those of other stacks that it is linked to.
-        abroad: what they trust.
+        linked: those of other stacks that it is linked to.
+        remote: what they trust.
     """
     trusted, reasons = {*roots}, []
-    for peer in peers:
-        theirs = abroad["trust"][peer]
+    for peer in linked:
+        theirs = remote["trust"][peer]
         if signer not in theirs["roots"]:
             reasons.append(
                 f"peer {peer} does not trust root {_short(signer)}, from which the CA of cluster "

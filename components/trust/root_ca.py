@@ -57,7 +57,7 @@ class RootCa(Component):
     cacerts: dict[str, CaCerts[Input[str]]]
     """Name of each mesh cluster to its cluster CA; all values are secrets."""
 
-    listed: Output[list[str]] | None
+    with_list: Output[list[str]] | None
     """Fingerprints of the CAs that have a revocation list; None: no list is made."""
 
     def __init__(self, name: str, args: RootCaArgs, opts: ResourceOptions | None = None) -> None:
@@ -74,7 +74,7 @@ class RootCa(Component):
             }
             for cluster in args.clusters
         }
-        self.listed, crl = self._revocation_list(issued)
+        self.with_list, crl = self._revocation_list(issued)
         self.cacerts = {cluster: self._cacerts(issued[cluster], crl) for cluster in issued}
         self.register_outputs({})
 
@@ -195,10 +195,10 @@ class RootCa(Component):
             ),
             self.options(),
         )
-        listed = Output.all(*signers.values()).apply(
+        with_list = Output.all(*signers.values()).apply(
             lambda pems: certificates.fingerprints("\n".join(pems))
         )
-        return listed, lists.crl
+        return with_list, lists.crl
 
 
 def cluster_ca_secret(cluster: str, root: str) -> str:

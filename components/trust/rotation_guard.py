@@ -14,7 +14,7 @@ from components.handler import Handler, Props
 from components.kubectl import Access, Kubectl, KubectlError
 from components.trust import certificates, proxies, removal_rules, rotation_rules
 from components.trust.proxies import Proxy
-from components.trust.removal_rules import Abroad
+from components.trust.removal_rules import RemoteLinks
 from components.trust.rotation_rules import Trust
 
 
@@ -24,13 +24,13 @@ class TrustPhaseArgs:
 
     wanted: Mapping[str, pulumi.Input[Trust]]
     """Cluster to what it is to trust and sign with."""
-    peers: Mapping[str, Sequence[str]]
+    linked: Mapping[str, Sequence[str]]
     """Cluster to the clusters that it is linked to."""
     access: Mapping[str, Access]
     """Cluster to how kubectl reaches it."""
-    listed: pulumi.Input[Sequence[str]] | None = None
+    with_list: pulumi.Input[Sequence[str]] | None = None
     """Fingerprints of the CAs that `RootCa` makes a revocation list of; None: it makes none."""
-    abroad: Abroad | None = None
+    remote: RemoteLinks | None = None
     """Linked clusters of other stacks; None: there are no other stacks."""
     removed: Sequence[str] = ()
     """Clusters that may be destroyed though others import from them."""
@@ -82,7 +82,7 @@ def _removals(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
 
 
 def _distrust(known: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    """Return why clusters and their peers in other stacks would not trust each other."""
+    """Return why clusters and linked ones of other stacks would not trust each other."""
     remote = news.get("abroad")
     if not remote:
         return []
@@ -122,12 +122,12 @@ def _refusals(
     changed: Sequence[str],
     props: Mapping[str, Any],
 ) -> list[str]:
-    peers = props["peers"]
+    linked = props["peers"]
     bundles = [t["bundle"] for t in (*before.values(), *wanted.values()) if isinstance(t, dict)]
     known_roots = certificates.roots_bundle(bundles)
-    asked = sorted({*changed, *(peer for name in changed for peer in peers.get(name, ()))})
+    asked = sorted({*changed, *(other for name in changed for other in linked.get(name, ()))})
     seen, reasons = _ask(asked, props, known_roots, "what its proxies trust")
-    return [*rotation_rules.refusals(wanted, changed, peers, seen), *reasons]
+    return [*rotation_rules.refusals(wanted, changed, linked, seen), *reasons]
 
 
 def _ask(
@@ -159,12 +159,12 @@ class TrustPhase(Resource, module="istio-multicluster", name="TrustPhase"):
             args: what is wanted.
             opts: options.
         """
-        props: Props = {"wanted": args.wanted, "peers": args.peers, "access": args.access}
+        props: Props = {"wanted": args.wanted, "peers": args.linked, "access": args.access}
         # Not there without a use: what has not changed is not updated.
-        if args.listed is not None:
-            props["listed"] = args.listed
+        if args.with_list is not None:
+            props["listed"] = args.with_list
         if args.removed:
             props["removed"] = args.removed
-        if args.abroad is not None:
-            props["abroad"] = args.abroad
+        if args.remote is not None:
+            props["abroad"] = args.remote
         super().__init__(Kind("TrustPhase"), name, props, opts)

@@ -28,7 +28,7 @@ class Trust(TypedDict):
 def refusals(
     wanted: Mapping[str, Trust],
     changed: Sequence[str],
-    peers: Mapping[str, Sequence[str]],
+    linked: Mapping[str, Sequence[str]],
     seen: Mapping[str, Sequence[Proxy]],
 ) -> list[str]:
     """Return why the trust of some clusters cannot change yet, by two rules that need no phases.
@@ -39,12 +39,12 @@ def refusals(
     Args:
         wanted: what each cluster is to have.
         changed: the clusters that have something else now.
-        peers: the linked clusters of each.
+        linked: the linked clusters of each.
         seen: the proxies of each cluster that matters.
     """
     reasons: list[str] = []
     for cluster in changed:
-        for other in (cluster, *peers.get(cluster, ())):
+        for other in (cluster, *linked.get(cluster, ())):
             answers = [proxy for proxy in seen.get(other, ()) if not proxy.problem]
             reasons += _late(cluster, wanted[cluster], other, answers)
             reasons += _unaware(cluster, wanted[cluster], other, answers)

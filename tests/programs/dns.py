@@ -32,7 +32,7 @@ zones = {
         },
         opts=pulumi.ResourceOptions(provider=provider, depends_on=[namespace]),
     )
-    for peer in cluster.peers
+    for peer in cluster.linked
 }
 options = pulumi.ResourceOptions(provider=provider)
 RemoteDns(f"{CLUSTER}-dns", wiring.remote_dns(settings, CLUSTER, zones), options)

@@ -112,5 +112,5 @@ def test_by_default_every_linked_cluster_may_call(workdir: Path) -> None:
     own = stack("abc", a={"exposes": [service("web"), service("api", allow=["b"])]})
     settings = parse(workdir, {**own, "links": [["a", "c"], ["b", "a"]]})
     assert [e.allow for e in settings.clusters["a"].exposes] == [("b", "c"), ("b",)]
-    assert settings.clusters["b"].peers == ("a",)
+    assert settings.clusters["b"].linked == ("a",)
     assert settings.links == (("a", "b"), ("a", "c")), "sorted"

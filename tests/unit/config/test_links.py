@@ -45,14 +45,14 @@ def test_all_links_own_clusters_to_each_other_and_to_every_peer(workdir: Path) -
     settings = parse(workdir, with_keys(peers={"d": {"stack": PROD_D}, "c": {"stack": PROD_C}}))
     assert settings.peers == {"c": PROD_C, "d": PROD_D}
     assert settings.links == (("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"))
-    assert settings.clusters["a"].peers == ("b", "c", "d")
+    assert settings.clusters["a"].linked == ("b", "c", "d")
 
 
 def test_a_list_of_links_may_name_peers(workdir: Path) -> None:
     peers = {"c": {"stack": PROD_C}, "d": {"stack": PROD_D}}
     settings = parse(workdir, with_keys(peers=peers, links=[["c", "a"], ["d", "b"]]))
     assert settings.links == (("a", "c"), ("b", "d"))
-    assert settings.clusters["a"].peers == ("c",)
+    assert settings.clusters["a"].linked == ("c",)
 
 
 def test_allow_may_name_a_linked_peer_and_no_other(workdir: Path) -> None:

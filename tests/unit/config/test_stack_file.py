@@ -91,7 +91,7 @@ def test_every_default_is_the_documented_one(workdir: Path) -> None:
         dns="coredns",
         replicas=1,
         exposes=(),
-        peers=("b",),
+        linked=("b",),
         cacerts=None,
         ingress=Ingress(
             service="LoadBalancer", addresses=(), port=15443, node_port=None, wait_seconds=600

@@ -67,13 +67,13 @@ def remote(name: str) -> RemoteCluster:
 
 def test_the_guard_is_told_nothing_that_has_no_use(settings: Settings) -> None:
     guard = wiring.trust_phase(settings, {}, {})
-    assert (guard.abroad, guard.listed, guard.removed) == (None, None, ())
+    assert (guard.remote, guard.with_list, guard.removed) == (None, None, ())
     more = replace(settings, peers={"d": "o/p/s"}, removed=("e",))
     listed: Any = SimpleNamespace()  # an Output would be waited for by the next test's program
     guard = wiring.trust_phase(more, {}, {"d": remote("d")}, listed)
-    assert (guard.listed, guard.removed) == (listed, ("e",))
-    assert guard.abroad
-    assert guard.abroad["trust"] == {"d": {"roots": [], "signer": ""}}
+    assert (guard.with_list, guard.removed) == (listed, ("e",))
+    assert guard.remote
+    assert guard.remote["trust"] == {"d": {"roots": [], "signer": ""}}
 
 
 def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
@@ -156,5 +156,5 @@ def test_the_guard_knows_every_cluster_with_a_ca_and_who_uses_lists(settings: Se
 
     assert asyncio.run(uses_lists()) == {"a": True, "b": False}
     args = wiring.trust_phase(mine, {}, {})
-    assert args.peers == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
+    assert args.linked == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
     assert args.access["c"] == {"kubeconfig": "kubeconfig", "context": "ctx-c"}
