@@ -73,7 +73,8 @@ def test_each_port_goes_over_both_gateways(
         "gateways": ["mesh", "istio-gateways/b-egress"],
     }
     subset = label("db", port)
-    first, second = [*made.spec.get("tls", []), *made.spec["tcp"]]
+    routes: list[dict[str, Any]] = [*made.spec.get("tls", []), *made.spec["tcp"]]
+    first, second = routes
     assert made.spec[kind][0] == first
     to = {"host": EGRESS, "subset": subset, "port": {"number": 15443}}
     assert first == {"match": [match], "route": [{"destination": to}]}

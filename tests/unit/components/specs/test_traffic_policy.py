@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.model import TrafficPolicy
+from components.model import RETRY_ON, TrafficPolicy
 from components.specs import outbound, traffic_policy
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.exposing import exposed
@@ -100,7 +100,7 @@ def test_a_policy_adds_no_object(program: ProgramRunner, count: int) -> None:
 def test_hops_after_the_first_try_again_only_what_did_not_reach_the_next() -> None:
     assert traffic_policy.hop_retries() == RETRIES
     # Envoy's own conditions; each other one would send a request again that has been served.
-    assert set(traffic_policy.RETRY_ON.split(",")) == {"connect-failure", "refused-stream"}
+    assert set(RETRY_ON.split(",")) == {"connect-failure", "refused-stream"}
 
 
 def test_a_stream_has_no_http_settings() -> None:

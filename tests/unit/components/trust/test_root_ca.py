@@ -27,7 +27,8 @@ def cacerts(run: Run, cluster: str) -> dict[str, str]:
     """Return the contents of a cluster's Secret `cacerts`."""
     secret = run[f"Secret {cluster}-cacerts"]
     assert secret.object_name == "Secret istio-system/cacerts"
-    return secret.inputs["stringData"]
+    contents: dict[str, str] = secret.inputs["stringData"]
+    return contents
 
 
 def changes(before: Run, after: Run) -> set[str]:
@@ -264,7 +265,7 @@ def test_a_revoked_cluster_is_on_the_list_and_is_not_told(program: ProgramRunner
 
 
 def test_only_another_set_of_revoked_cas_restarts_gateways(program: ProgramRunner) -> None:
-    lists = ([], ["0a"], ["0a", "0b"], ["0B", "0A"])
+    lists: tuple[list[str], ...] = ([], ["0a"], ["0a", "0b"], ["0B", "0A"])
     runs = [program(with_root_ca(revoked=revoked)) for revoked in lists]
     told = [
         {json.dumps(o.inputs["values"]["podAnnotations"]) for o in run.kind("Chart").values()}
