@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import Run, run_program
 from tests.unit.support.stacks import FULL, service, stack, write_kubeconfig
 
 DIRECTORY = Path(__file__).with_name("recorded")
-
-ProgramRunner = Callable[..., Run]
 
 ORG = "organization/istio-multicluster"
 POLICY = {
