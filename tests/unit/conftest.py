@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import pickle
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays to the end: each run makes 100,000 objects more."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
 
 
 @pytest.fixture
@@ -92,9 +91,9 @@ def full(program: ProgramRunner) -> Run:
 
 
 @pytest.fixture
-def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKubectl:
-    """A `kubectl` on PATH that keeps ConfigMaps in a file (the only program on PATH)."""
-    fake = FakeKubectl.install(tmp_path / "bin", sys.executable)
-    monkeypatch.setenv("PATH", str(fake.directory))
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKubectl]:
+    """A `kubectl` on PATH that keeps ConfigMaps (the only program on PATH)."""
     monkeypatch.delenv("PULUMI_K8S_DELETE_UNREACHABLE", raising=False)
-    return fake
+    with FakeKubectl.installed(tmp_path / "bin") as fake:
+        monkeypatch.setenv("PATH", str(fake.directory))
+        yield fake

@@ -116,12 +116,15 @@ def struct(props: dict[str, Any]) -> struct_pb2.Struct:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
-    fake = FakeKubectl.install(tmp_path_factory.mktemp("plugin") / "bin", sys.executable)
-    environment = {"PATH": str(fake.directory), "PYTHONDONTWRITEBYTECODE": "1"}
+    directory = tmp_path_factory.mktemp("plugin") / "bin"
+    environment = {"PATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-u", "-m", "pulumi.dynamic"]
-    with subprocess.Popen(
-        command, cwd=PROJECT_DIR, env=environment, stdout=subprocess.PIPE, text=True
-    ) as server:
+    with (
+        FakeKubectl.installed(directory) as fake,
+        subprocess.Popen(
+            command, cwd=PROJECT_DIR, env=environment, stdout=subprocess.PIPE, text=True
+        ) as server,
+    ):
         try:
             assert server.stdout
             with grpc.insecure_channel(f"127.0.0.1:{server.stdout.readline().strip()}") as channel:

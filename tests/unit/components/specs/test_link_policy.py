@@ -12,7 +12,7 @@ import pytest
 from components.model import ExposedPort
 from components.specs import inbound
 from tests.unit.support import exposing
-from tests.unit.support.authorization import HEADER, PORT, Request, egress, refused
+from tests.unit.support.authorization import HEADER, PORT, Request, egress, judge, refused
 
 DOMAINS = {"b": "b.example", "c": "c.remote", "d": "d.remote"}
 SERVICES = (("web", "shop", 80), ("web", "shop", 8443), ("web-2", "shop-eu", 9080))
@@ -83,15 +83,15 @@ def test_what_is_exposed_to_a_peer_passes_and_nothing_else(
     for allows in matrix(peers) if len(peers) < 3 else islice(matrix(peers), 0, None, 7):
         domains = {peer: DOMAINS[peer] for peer in peers}
         exposes = exposed(allows)
-        policy = inbound.policy(
-            exposing.boundary(domains, exposes, caller_identity=caller_identity)
+        refuses = judge(
+            inbound.policy(exposing.boundary(domains, exposes, caller_identity=caller_identity))
         )
         for name, domain in DOMAINS.items():
             told = {HEADER: f"spiffe://{domain}/ns/shop/sa/web"}
             passed = {
                 authority
                 for authority in SPELLINGS
-                if not refused(policy, Request(egress(domain), authority, headers=told))
+                if not refuses(Request(egress(domain), authority, headers=told))
             }
             allowed = {
                 authority
@@ -101,7 +101,7 @@ def test_what_is_exposed_to_a_peer_passes_and_nothing_else(
             }
             assert passed == {text for text in SPELLINGS if text.lower() in allowed}, (name, allows)
         for stranger, authority in product(STRANGERS, right):
-            assert refused(policy, Request(stranger, authority)), (stranger, authority, allows)
+            assert refuses(Request(stranger, authority)), (stranger, authority, allows)
 
 
 def test_the_matrix_is_no_empty_promise() -> None:
@@ -122,14 +122,16 @@ def test_other_ports_are_open_to_all_but_those_who_pose_as_a_caller(
     peers: dict[str, str], caller_identity: bool
 ) -> None:
     exposes = exposed([("b",), ("c",)] if peers else [])
-    policy = inbound.policy(exposing.boundary(peers, exposes, caller_identity=caller_identity))
+    refuses = judge(
+        inbound.policy(exposing.boundary(peers, exposes, caller_identity=caller_identity))
+    )
     for principal, authority, port in product(
         (*STRANGERS, egress("b.example")), SPELLINGS, (80, 8443)
     ):
-        assert not refused(policy, Request(principal, authority, port)), "north-south traffic"
+        assert not refuses(Request(principal, authority, port)), "north-south traffic"
     for value in ("", "spiffe://b.example/ns/shop/sa/web", "x"):
         posing = Request("", "shop.example", 80, {HEADER: value})
-        assert refused(policy, posing) is caller_identity
+        assert refuses(posing) is caller_identity
 
 
 @pytest.mark.parametrize(
