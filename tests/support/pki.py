@@ -85,7 +85,7 @@ class Ca:
 
 
 def make(
-    name: str,
+    name: str | x509.Name,
     by: Ca | None = None,
     *,
     key: Key | None = None,
@@ -93,34 +93,39 @@ def make(
     path_length: int | None = None,
     usages: Iterable[str] | None = USAGES,
     extended: Iterable[ObjectIdentifier] = (),
+    names: Iterable[x509.GeneralName] = (),
+    serial: int | None = None,
     begin: datetime | None = None,
     end: datetime | None = None,
     algorithm: hashes.HashAlgorithm | None = None,
 ) -> Ca:
-    """Issue a certificate.
+    """Issue a certificate; with an EC key, a serial number and dates it has the same bytes always.
 
     Args:
-        name: common name of its subject.
+        name: its subject, or the common name of it; an empty text: a subject without a name.
         by: who signs it; None: it signs itself.
         key: its key; None: a new one on P-256.
         ca: basic constraints.
         path_length: of the basic constraints.
         usages: key usages; None: the extension is missing.
         extended: extended key usages; empty: the extension is missing.
+        names: alternative names, a workload's SPIFFE ID for one; empty: the extension is missing.
+        serial: its serial number, a random one by default.
         begin: start of its life, five minutes ago by default.
         end: end of its life, in two days by default.
         algorithm: hash of the signature, SHA-256 by default.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
-    issuer = by.certificate.subject if by else _name(name)
+    subject = name if isinstance(name, x509.Name) else _name(name)
+    issuer = by.certificate.subject if by else subject
     signer = by.key if by else key
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(name))
+        .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(begin or now - timedelta(minutes=5))
         .not_valid_after(end or now + timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca, path_length), critical=True)
@@ -130,9 +135,19 @@ def make(
         builder = builder.add_extension(usage, critical=True)
     if extended:
         builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
-    if isinstance(signer, ed25519.Ed25519PrivateKey):
-        return Ca(builder.sign(signer, None), key)
-    return Ca(builder.sign(signer, algorithm or hashes.SHA256()), key)  # type: ignore[arg-type]
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+    # Go gives every CA one; openssl needs it to sign a list.
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = builder.add_extension(own, critical=False)
+    if by and not ca:
+        issuer_key = by.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        signed_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key.value)
+        builder = builder.add_extension(signed_by, critical=False)
+    hashed = None if isinstance(signer, ed25519.Ed25519PrivateKey) else algorithm or hashes.SHA256()
+    same = True if isinstance(signer, ec.EllipticCurvePrivateKey) else None
+    certificate = builder.sign(signer, hashed, ecdsa_deterministic=same)  # type: ignore[arg-type]
+    return Ca(certificate, key)
 
 
 def crl(
@@ -162,7 +177,9 @@ def crl(
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(begin)
         builder = builder.add_revoked_certificate(entry.build())
     assert not isinstance(by.key, ed25519.Ed25519PrivateKey)
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    same = True if isinstance(by.key, ec.EllipticCurvePrivateKey) else None
+    made = builder.sign(by.key, hashes.SHA256(), ecdsa_deterministic=same)
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 RSA_WITH_SHA256 = bytes.fromhex("2a864886f70d01010b")
@@ -228,4 +245,4 @@ def write_one(folder: Path, ca: Ca, root: Ca) -> None:
 
 
 def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])

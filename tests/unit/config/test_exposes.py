@@ -23,26 +23,26 @@ EVERYTHING = {
 }
 
 
-def exposed(directory: Path, *items: Any) -> tuple[ExposedPort, ...]:
+def parsed(directory: Path, *items: Any) -> tuple[ExposedPort, ...]:
     """Return what comes of these entries of `exposes`."""
     return parse(directory, stack("ab", b={"exposes": list(items)})).clusters["b"].exposes
 
 
 def test_a_service_speaks_http_with_the_defaults_of_every_link(workdir: Path) -> None:
-    (port,) = exposed(workdir, service("web"))
+    (port,) = parsed(workdir, service("web"))
     assert (port.protocol, port.address, port.policy) == ("http", None, None)
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2", "grpc", "tls", "tcp"])
 def test_only_what_is_not_http_has_an_address(workdir: Path, protocol: str) -> None:
-    (port,) = exposed(workdir, service("web", protocol=protocol))
+    (port,) = parsed(workdir, service("web", protocol=protocol))
     assert port.protocol == protocol
     assert bool(port.address) is (protocol in ("tls", "tcp"))
 
 
 def test_an_address_stays_whatever_else_is_exposed(workdir: Path) -> None:
-    (alone,) = exposed(workdir, service("db", 5432, protocol="tcp"))
-    several = exposed(
+    (alone,) = parsed(workdir, service("db", 5432, protocol="tcp"))
+    several = parsed(
         workdir,
         service("cache", 6379, protocol="tcp"),
         service("db", 5433, protocol="tls"),
@@ -62,12 +62,12 @@ def test_addresses_lie_in_the_range_and_are_hosts_of_it() -> None:
 
 def test_a_wish_is_granted_to_the_whole_service(workdir: Path) -> None:
     wish = service("db", 5432, protocol="tcp", address="241.9.9.9")
-    both = exposed(workdir, wish, service("db", 5433, protocol="tls"))
+    both = parsed(workdir, wish, service("db", 5433, protocol="tls"))
     assert [e.address for e in both] == ["241.9.9.9", "241.9.9.9"]
 
 
 def test_every_value_of_a_policy_arrives(workdir: Path) -> None:
-    (port,) = exposed(workdir, service("web", policy=EVERYTHING))
+    (port,) = parsed(workdir, service("web", policy=EVERYTHING))
     assert port.policy == TrafficPolicy(
         timeout="10s",
         retries=Retries(3, "5xx, reset", "2s"),
@@ -79,9 +79,9 @@ def test_every_value_of_a_policy_arrives(workdir: Path) -> None:
 
 
 def test_what_a_policy_leaves_out_has_the_documented_default(workdir: Path) -> None:
-    (port,) = exposed(workdir, service("web", policy={}))
+    (port,) = parsed(workdir, service("web", policy={}))
     assert port.policy is None, "nothing is said"
-    (port,) = exposed(workdir, service("web", policy={"retries": {}, "outlierEjection": {}}))
+    (port,) = parsed(workdir, service("web", policy={"retries": {}, "outlierEjection": {}}))
     assert port.policy == TrafficPolicy(
         timeout=None,
         retries=Retries(2, "connect-failure,refused-stream"),

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from functools import cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.pki import NO_USAGES, USAGES, Ca
+from tests.support import pki
+from tests.support.pki import Ca
 
 BEGIN, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)
 """No test comes near either, so the program has nothing to warn about."""
@@ -39,24 +39,14 @@ def ca(secret: str, end: datetime = END) -> Ca:
         end: end of its life.
     """
     cluster, _, root = secret.rpartition(".")
-    signer = ca(root) if cluster else None
-    subject = _subject(cluster, root) if cluster else _subject(root)
-    key = _key(secret)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer.certificate.subject if signer else subject)
-        .public_key(key.public_key())
-        .serial_number(_number(f"serial of {secret}") >> 100)
-        .not_valid_before(BEGIN)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(True, None), critical=True)
-        .add_extension(x509.KeyUsage(**NO_USAGES | dict.fromkeys(USAGES, True)), critical=True)
-        # Go gives every CA one; openssl needs it to sign a list.
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return pki.make(
+        _subject(cluster, root) if cluster else _subject(root),
+        ca(root) if cluster else None,
+        key=_key(secret),
+        serial=_number(f"serial of {secret}") >> 100,
+        begin=BEGIN,
+        end=end,
     )
-    signing = signer.key if signer else key
-    return Ca(builder.sign(signing, hashes.SHA256(), ecdsa_deterministic=True), key)
 
 
 def _subject(common_name: str, unit: str = "") -> x509.Name:
@@ -81,18 +71,8 @@ def tls_secret(secret: str, end: datetime = END) -> dict[str, str]:
 @cache
 def crl(secret: str, revoked: tuple[str, ...]) -> str:
     """Return the list that a CA signs; only a root's has entries."""
-    made = ca(secret)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(made.certificate.subject)
-        .last_update(BEGIN)
-        .next_update(END)
-    )
-    for number in revoked if "." not in secret else ():
-        entry = x509.RevokedCertificateBuilder().serial_number(int(number, 16))
-        builder = builder.add_revoked_certificate(entry.revocation_date(BEGIN).build())
-    made_list = builder.sign(made.key, hashes.SHA256(), ecdsa_deterministic=True)
-    return made_list.public_bytes(serialization.Encoding.PEM).decode()
+    serials = [int(number, 16) for number in revoked if "." not in secret]
+    return pki.crl(ca(secret), revoked=serials, begin=BEGIN, end=END)
 
 
 def crls(secrets: Iterable[str], revoked: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ DOMAINS = {"b": "b.example", "c": "c.remote", "d": "d.remote"}
 SERVICES = (("web", "shop", 80), ("web", "shop", 8443), ("web-2", "shop-eu", 9080))
 
 
-def exposed(allows: Iterable[Iterable[str]]) -> list[ExposedPort]:
+def allowed_ports(allows: Iterable[Iterable[str]]) -> list[ExposedPort]:
     return [
         exposing.exposed(service, port, namespace=namespace, allow=tuple(allow))
         for (service, namespace, port), allow in zip(SERVICES, allows, strict=False)
@@ -82,7 +82,7 @@ def test_what_is_exposed_to_a_peer_passes_and_nothing_else(
     right = [authority for port in SERVICES for authority in written(*port)]
     for allows in matrix(peers) if len(peers) < 3 else islice(matrix(peers), 0, None, 7):
         domains = {peer: DOMAINS[peer] for peer in peers}
-        exposes = exposed(allows)
+        exposes = allowed_ports(allows)
         refuses = judge(
             inbound.policy(exposing.boundary(domains, exposes, caller_identity=caller_identity))
         )
@@ -107,7 +107,7 @@ def test_what_is_exposed_to_a_peer_passes_and_nothing_else(
 def test_the_matrix_is_no_empty_promise() -> None:
     assert sum(1 for _ in matrix(("b", "c"))) == 85
     assert len(SPELLINGS) > 400
-    exposes = exposed([("b", "c"), ("b",)])
+    exposes = allowed_ports([("b", "c"), ("b",)])
     policy = inbound.policy(exposing.boundary(DOMAINS, exposes))
     web = "web.shop.svc.a.remote"
     assert not refused(policy, Request(egress("c.remote"), web))
@@ -121,7 +121,7 @@ def test_the_matrix_is_no_empty_promise() -> None:
 def test_other_ports_are_open_to_all_but_those_who_pose_as_a_caller(
     peers: dict[str, str], caller_identity: bool
 ) -> None:
-    exposes = exposed([("b",), ("c",)] if peers else [])
+    exposes = allowed_ports([("b",), ("c",)] if peers else [])
     refuses = judge(
         inbound.policy(exposing.boundary(peers, exposes, caller_identity=caller_identity))
     )
@@ -146,7 +146,7 @@ def test_other_ports_are_open_to_all_but_those_who_pose_as_a_caller(
     ],
 )
 def test_a_peer_speaks_for_its_own_workloads_only(value: str | None, passes: bool) -> None:
-    exposes = exposed([("b", "c")])
+    exposes = allowed_ports([("b", "c")])
     policy = inbound.policy(exposing.boundary(DOMAINS, exposes, caller_identity=True))
     headers = {} if value is None else {HEADER: value}
     call = Request(egress("b.example"), "web.shop.svc.a.remote", headers=headers)
@@ -154,7 +154,7 @@ def test_a_peer_speaks_for_its_own_workloads_only(value: str | None, passes: boo
 
 
 def test_the_order_of_peers_and_services_changes_nothing() -> None:
-    exposes = exposed([("b",), ("d", "b"), ("c",)])
+    exposes = allowed_ports([("b",), ("d", "b"), ("c",)])
     one = inbound.policy(exposing.boundary(DOMAINS, exposes, caller_identity=True))
     backwards = dict(reversed(DOMAINS.items()))
     swapped = [replace(item, allow=item.allow[::-1]) for item in exposes[::-1]]
@@ -162,7 +162,7 @@ def test_the_order_of_peers_and_services_changes_nothing() -> None:
 
 
 def test_peers_with_equal_rights_share_a_rule() -> None:
-    exposes = exposed([("b", "c", "d"), ("b", "c")])
+    exposes = allowed_ports([("b", "c", "d"), ("b", "c")])
     rules = inbound.policy(exposing.boundary(DOMAINS, exposes))["rules"]
     callers = [rule["from"][0]["source"] for rule in rules]
     assert callers[0] == {"notPrincipals": [egress(domain) for domain in DOMAINS.values()]}
@@ -180,7 +180,7 @@ def test_the_policy_is_a_deny_on_the_ingress_pods_only() -> None:
 
 @pytest.mark.parametrize("count", range(1, len(SERVICES) + 1))
 def test_routes_lead_from_the_very_authorities_that_the_policy_lets_pass(count: int) -> None:
-    exposes = exposed([("b",)] * count)
+    exposes = allowed_ports([("b",)] * count)
     policy = inbound.policy(exposing.boundary(DOMAINS, exposes))
     reached: dict[str, list[tuple[str, int]]] = {}
     spec = inbound.virtual_service(exposing.boundary({}, exposes))
