@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.conftest import CLUSTERS, INSTANCE, Lab
 from tests.support import identity, rbac, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
-from tests.support.wait import until
+from tests.support.wait import at_once, until
 
 
 def exposed(service: str, port: int, **further: Any) -> dict[str, Any]:
@@ -106,13 +105,6 @@ NAMESPACES = (workloads.NAMESPACE, workloads.STRICT, workloads.PLAIN, workloads.
 SERVICES = [("echo", (80, 7777, 8080)), ("private", (8080,)), ("hidden", (8080,))]
 
 
-def at_once(work: Callable[[str], object], clusters: Iterable[str] = CLUSTERS) -> None:
-    """Do the same for several clusters at the same time; the first failure is raised."""
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work, name) for name in clusters]:
-            done.result()
-
-
 def by_digest() -> dict[str, str]:
     """Return the reference by its digest of each image of the lab, by repository."""
     found: dict[str, set[str]] = {}
@@ -193,18 +185,18 @@ def mesh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         for where in NAMESPACES:
             kube.wait_for_deployments(where)
 
-    at_once(fill)
+    at_once(fill, CLUSTERS)
     clusters["a"].apply(workloads.client(workloads.LOCKED))
     clusters["a"].wait_for_deployments(workloads.LOCKED)
     made = Mesh(clusters, stack, config, stack.outputs())
-    at_once(made.wait_for_dns)
+    at_once(made.wait_for_dns, CLUSTERS)
     yield made
 
     def empty(name: str) -> None:
         gone = ("delete", "namespace", *NAMESPACES, workloads.LOCKED, "--ignore-not-found")
         clusters[name].run(*gone, timeout=120)
 
-    at_once(empty)
+    at_once(empty, CLUSTERS)
     stack.destroy()
 
 

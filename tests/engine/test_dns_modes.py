@@ -1,7 +1,8 @@
 """The cluster's DNS in each of its layouts: real CoreDNS, API server, kubelet and engine.
 
-Istio has no part in it, see tests/programs/dns.py. Each test starts with the layout of kubeadm and
-no edit of the program's, and leaves the cluster so.
+Istio has no part in it, see tests/programs/dns.py. Where every layout is tried, each of the three
+clusters has another one, and one `up` is for all. Each test starts with the layout of kubeadm and
+no edit of the program's, and leaves the clusters so.
 
 What is not real: no program here reads ConfigMap `kube-dns`, so of that mode only the edit is seen;
 the layout of k3s and AKS is what matters of it to the edit, on the lab's own CoreDNS.
@@ -9,54 +10,46 @@ the layout of k3s and AKS is what matters of it to the edit, on the lab's own Co
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi.automation import CommandError
 
-from tests.conftest import PROJECT, Lab
+from tests.conftest import CLUSTERS, PROJECT, Lab
 from tests.support import workloads
 from tests.support.kube import Kube
 from tests.support.queries import queries
 from tests.support.stack import Stack
-from tests.support.wait import until
+from tests.support.wait import at_once, until
 
-NAME = "x.y.svc.b.remote"
 UNLINKED = "x.y.svc.z.remote"
 DUMMY, DUMMY6 = "240.0.0.1", "100::1"
 SYSTEM = ("-n", "kube-system")
-MODES = ("coredns", "coredns-custom", "kube-dns")
 KEYS = {
     "coredns": "Corefile",
     "coredns-custom": "istio-multicluster.server",
     "kube-dns": "stubDomains",
 }
+NONE = dict.fromkeys(CLUSTERS, "none")
+MODES = dict(zip(CLUSTERS, KEYS, strict=True))
 
 
+@dataclass(frozen=True)
 class Cluster:
-    """Cluster a, and a stack with its DNS."""
+    """One cluster, and what its DNS says."""
 
-    def __init__(self, lab: Lab, directory: Path) -> None:
-        self.kube = Kube(lab.kubeconfig, "lab-a")
-        self.stack = Stack(directory, lab.kubeconfig, self.config("none"))
-        shutil.copy2(PROJECT / "tests/programs/dns.py", directory / "__main__.py")
+    name: str
+    kube: Kube
 
-    @staticmethod
-    def config(mode: str, **remote_dns: Any) -> dict[str, Any]:
-        return {
-            "clusters": {"a": {"context": "lab-a", "dns": mode}, "b": {"context": "lab-b"}},
-            "rootCa": {"context": "lab-root"},
-            "remoteDns": remote_dns,
-        }
-
-    def up(self, mode: str, **remote_dns: Any) -> dict[str, int]:
-        self.stack.configure(self.config(mode, **remote_dns))
-        return self.stack.up()
+    @property
+    def linked(self) -> str:
+        """A name in the zone of a linked cluster."""
+        return f"x.y.svc.{'b' if self.name == 'a' else 'a'}.remote"
 
     def data(self, name: str) -> dict[str, str] | None:
         """Return the data of a ConfigMap of the platform's."""
@@ -71,6 +64,46 @@ class Cluster:
             metadata = {"name": name, "namespace": "kube-system"}
             made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             self.kube.run("create", "-f", "-", stdin=json.dumps(made))
+
+    def has_edit(self, mode: str) -> bool:
+        """Tell whether the program's edit is in the ConfigMap of a mode."""
+        text = (self.data(mode) or {}).get(KEYS[mode], "")
+        return self.address() in text and "remote" in text
+
+    def lay_out(self, directory: str) -> None:
+        """Make the lab's CoreDNS read ConfigMap `coredns-custom`, as that of k3s or AKS does.
+
+        Args:
+            directory: what its Corefile writes before `custom`; nothing on AKS.
+        """
+        data = self.data("coredns") or {}
+        head, brace, rest = data["Corefile"].rpartition("}")
+        head += f"    import {directory}custom/*.override\n"
+        text = f"{head}{brace}{rest}import {directory}custom/*.server\n"
+        self.put("coredns", {**data, "Corefile": text})
+        custom = {
+            "name": "coredns-custom",
+            "configMap": {"name": "coredns-custom", "optional": True},
+        }
+        mount = {"name": "coredns-custom", "mountPath": "/etc/coredns/custom", "readOnly": True}
+        volumes, mounts = self.volumes()
+        self.mount([*volumes, custom], [*mounts, mount])
+
+    def volumes(self) -> tuple[list[Any], list[Any]]:
+        """Return volumes and mounts of the cluster's DNS."""
+        spec = self.kube.get("deployment", "coredns", *SYSTEM)["spec"]["template"]["spec"]
+        return spec["volumes"], spec["containers"][0]["volumeMounts"]
+
+    def mount(self, volumes: list[Any], mounts: list[Any]) -> None:
+        """Give the cluster's DNS these volumes and mounts."""
+        at = "/spec/template/spec"
+        patch = [
+            {"op": "replace", "path": f"{at}/volumes", "value": volumes},
+            {"op": "replace", "path": f"{at}/containers/0/volumeMounts", "value": mounts},
+        ]
+        deployment = ("deployment", "coredns", *SYSTEM)
+        self.kube.run("patch", *deployment, "--type=json", "-p", json.dumps(patch))
+        self.wait_for_dns()
 
     def restart_dns(self) -> None:
         """Let the cluster's DNS read its configuration now: by itself it takes two minutes."""
@@ -101,7 +134,7 @@ class Cluster:
         self.kube.refresh_volumes("istio-system", "app=core-dns")
         server = self.address()
         until(
-            lambda: {self.ask(NAME, kind, server)[1] for _ in range(10)},
+            lambda: {self.ask(self.linked, kind, server)[1] for _ in range(10)},
             lambda seen: seen == {address},
             150,
             f"core-dns does not answer {address}",
@@ -124,222 +157,255 @@ class Cluster:
         }
 
 
+class Clusters:
+    """The clusters, and a stack with their DNS."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.by_name = {name: Cluster(name, Kube(lab.kubeconfig, f"lab-{name}")) for name in NONE}
+        self.stack = Stack(directory, lab.kubeconfig, self.config(NONE))
+        self.as_before = False
+        """Whether the last `up` took all edits back."""
+        shutil.copy2(PROJECT / "tests/programs/dns.py", directory / "__main__.py")
+
+    @staticmethod
+    def config(modes: Mapping[str, str], **remote_dns: Any) -> dict[str, Any]:
+        return {
+            "clusters": {
+                name: {"context": f"lab-{name}", "dns": mode}
+                for name, mode in {**NONE, **modes}.items()
+            },
+            "links": "all",
+            "rootCa": {"context": "lab-root"},
+            "remoteDns": remote_dns,
+        }
+
+    def up(self, modes: Mapping[str, str], **remote_dns: Any) -> dict[str, int]:
+        """Update to these modes; a cluster that is not named has `none`."""
+        self.as_before = False
+        self.stack.configure(self.config(modes, **remote_dns))
+        done = self.stack.up()
+        self.as_before = modes == NONE and not remote_dns
+        return done
+
+    def data(self) -> dict[tuple[str, str], dict[str, str] | None]:
+        """Return the data of each ConfigMap of each cluster that a mode is about."""
+        return {
+            (name, config_map): cluster.data(config_map)
+            for name, cluster in self.by_name.items()
+            for config_map in KEYS
+        }
+
+    def each(self, work: Callable[[Cluster], object]) -> None:
+        """Do the same for every cluster side by side."""
+        at_once(lambda name: work(self.by_name[name]), self.by_name)
+
+
 @pytest.fixture(scope="module")
-def made(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(lab, tmp_path_factory.mktemp("dns"))
-    cluster.kube.apply(
-        workloads.namespace(workloads.PLAIN, injected=False), workloads.client(workloads.PLAIN)
-    )
-    cluster.kube.wait_for_deployments(workloads.PLAIN)
-    yield cluster
-    cluster.stack.destroy()
-    cluster.kube.run("delete", "namespace", workloads.PLAIN, timeout=120)
+def made(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
+    clusters = Clusters(lab, tmp_path_factory.mktemp("dns"))
+
+    def fill(cluster: Cluster) -> None:
+        cluster.kube.apply(
+            workloads.namespace(workloads.PLAIN, injected=False), workloads.client(workloads.PLAIN)
+        )
+        cluster.kube.wait_for_deployments(workloads.PLAIN)
+
+    clusters.each(fill)
+    yield clusters
+    clusters.stack.destroy()
+    clusters.each(lambda c: c.kube.run("delete", "namespace", workloads.PLAIN, timeout=120))
 
 
 @pytest.fixture
-def cluster(made: Cluster) -> Iterator[Cluster]:
-    """Hand out the cluster, and have its DNS as it was afterwards, also when the test failed."""
-    before = {name: made.data(name) for name in KEYS}
-    deployment = made.kube.get("deployment", "coredns", *SYSTEM)["spec"]["template"]["spec"]
+def clusters(made: Clusters) -> Iterator[Clusters]:
+    """Hand out the clusters, and have their DNS as it was afterwards, also after a failure."""
+    before = made.data()
+    volumes = {name: cluster.volumes() for name, cluster in made.by_name.items()}
     yield made
-    made.up("none")
-    for name, data in before.items():
-        if made.data(name) != data:
-            made.put(name, data)
-    volumes = made.kube.get("deployment", "coredns", *SYSTEM)["spec"]["template"]["spec"]["volumes"]
-    if volumes != deployment["volumes"]:
-        _patch_coredns(made, deployment["volumes"], deployment["containers"][0]["volumeMounts"])
+    if not made.as_before:
+        made.up(NONE)
+    for (name, config_map), data in before.items():
+        if made.by_name[name].data(config_map) != data:
+            made.by_name[name].put(config_map, data)
+
+    def unmount(cluster: Cluster) -> None:
+        if cluster.volumes() != volumes[cluster.name]:
+            cluster.mount(*volumes[cluster.name])
+
+    made.each(unmount)
 
 
-def _patch_coredns(cluster: Cluster, volumes: list[Any], mounts: list[Any]) -> None:
-    at = "/spec/template/spec"
-    patch = [
-        {"op": "replace", "path": f"{at}/volumes", "value": volumes},
-        {"op": "replace", "path": f"{at}/containers/0/volumeMounts", "value": mounts},
-    ]
-    kube = cluster.kube
-    kube.run("patch", "deployment", "coredns", *SYSTEM, "--type=json", "-p", json.dumps(patch))
-    cluster.wait_for_dns()
+@pytest.fixture
+def a(clusters: Clusters) -> Cluster:
+    """Hand out the one of them that a test is about."""
+    return clusters.by_name["a"]
 
 
-def lay_out(cluster: Cluster, mode: str, directory: str = "/etc/coredns/") -> None:
-    """Make the lab's CoreDNS read ConfigMap `coredns-custom`, as that of k3s or AKS does.
+def test_pods_resolve_linked_zones_and_every_byte_is_restored(clusters: Clusters) -> None:
+    layouts = {"b": "/etc/coredns/", "c": ""}  # kubeadm's on a, k3s' on b, that of AKS on c
+    at_once(lambda name: clusters.by_name[name].lay_out(layouts[name]), layouts)
+    before = clusters.data()
+    modes = {"a": "coredns", "b": "coredns-custom", "c": "coredns-custom"}
+    clusters.up(modes, address6=DUMMY6)
 
-    Args:
-        cluster: the cluster.
-        mode: nothing is done for another one than `coredns-custom`.
-        directory: what its Corefile writes before `custom`; nothing on AKS.
-    """
-    if mode != "coredns-custom":
-        return
-    data = cluster.data("coredns") or {}
-    head, brace, rest = data["Corefile"].rpartition("}")
-    head += f"    import {directory}custom/*.override\n"
-    text = f"{head}{brace}{rest}import {directory}custom/*.server\n"
-    cluster.put("coredns", {**data, "Corefile": text})
-    spec = copy.deepcopy(cluster.kube.get("deployment", "coredns", *SYSTEM))["spec"]["template"][
-        "spec"
-    ]
-    custom = {"name": "coredns-custom", "configMap": {"name": "coredns-custom", "optional": True}}
-    mount = {"name": "coredns-custom", "mountPath": "/etc/coredns/custom", "readOnly": True}
-    container = spec["containers"][0]
-    _patch_coredns(cluster, [*spec["volumes"], custom], [*container["volumeMounts"], mount])
+    def look(cluster: Cluster) -> None:
+        cluster.wait_for_core_dns(DUMMY6, "AAAA")
+        cluster.restart_dns()
+        asked = [(name, kind) for name in (cluster.linked, UNLINKED) for kind in ("A", "AAAA")]
+        assert {question: cluster.ask(*question) for question in asked} == {
+            (cluster.linked, "A"): ("NOERROR", DUMMY),
+            (cluster.linked, "AAAA"): ("NOERROR", DUMMY6),
+            (UNLINKED, "A"): ("NXDOMAIN", ""),
+            (UNLINKED, "AAAA"): ("NXDOMAIN", ""),
+        }
+        found = cluster.ask("kubernetes.default.svc.cluster.local")
+        assert found == ("NOERROR", "10.96.0.1")
 
+    clusters.each(look)
+    clusters.up(NONE)
+    assert clusters.data() == before
 
-def has_edit(cluster: Cluster, mode: str) -> bool:
-    text = (cluster.data(mode) or {}).get(KEYS[mode], "")
-    return cluster.address() in text and "remote" in text
+    def look_again(cluster: Cluster) -> None:
+        cluster.restart_dns()
+        assert cluster.ask(cluster.linked) == ("NXDOMAIN", "")
 
-
-@pytest.mark.parametrize(
-    ("mode", "directory"),
-    [("coredns", ""), ("coredns-custom", "/etc/coredns/"), ("coredns-custom", "")],
-    ids=["kubeadm", "k3s", "aks"],
-)
-def test_pods_resolve_linked_zones_and_every_byte_is_restored(
-    cluster: Cluster, mode: str, directory: str
-) -> None:
-    lay_out(cluster, mode, directory)
-    before = {name: cluster.data(name) for name in KEYS}
-    cluster.up(mode, address6=DUMMY6)
-    cluster.wait_for_core_dns(DUMMY6, "AAAA")
-    cluster.restart_dns()
-    found = {
-        (name, kind): cluster.ask(name, kind) for name in (NAME, UNLINKED) for kind in ("A", "AAAA")
-    }
-    assert found == {
-        (NAME, "A"): ("NOERROR", DUMMY),
-        (NAME, "AAAA"): ("NOERROR", DUMMY6),
-        (UNLINKED, "A"): ("NXDOMAIN", ""),
-        (UNLINKED, "AAAA"): ("NXDOMAIN", ""),
-    }
-    assert cluster.ask("kubernetes.default.svc.cluster.local") == ("NOERROR", "10.96.0.1")
-    cluster.up("none")
-    assert {name: cluster.data(name) for name in KEYS} == before
-    cluster.restart_dns()
-    assert cluster.ask(NAME) == ("NXDOMAIN", "")
+    clusters.each(look_again)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_what_the_platform_puts_back_is_seen_and_repaired(cluster: Cluster, mode: str) -> None:
-    lay_out(cluster, mode)
-    theirs = cluster.data(mode)
-    cluster.up(mode)
-    assert set(cluster.up(mode)) == {"same"}
-    again: list[Callable[[], dict[str, int]]] = [cluster.stack.preview, cluster.stack.up]
+def test_what_the_platform_puts_back_is_seen_and_repaired(clusters: Clusters) -> None:
+    clusters.by_name["b"].lay_out("/etc/coredns/")
+    theirs = clusters.data()
+
+    def put_back(cluster: Cluster) -> None:
+        mode = MODES[cluster.name]
+        cluster.put(mode, theirs[cluster.name, mode])
+
+    def edited() -> list[str]:
+        return [name for name, it in clusters.by_name.items() if it.has_edit(MODES[name])]
+
+    clusters.up(MODES)
+    assert set(clusters.up(MODES)) == {"same"}
+    again: list[Callable[[], dict[str, int]]] = [clusters.stack.preview, clusters.stack.up]
     for plain in again:
-        cluster.put(mode, theirs)
-        assert plain().get("update") == 1, "without a refresh"
-    assert has_edit(cluster, mode)
-    cluster.put(mode, theirs)
-    assert cluster.stack.refresh().get("update") == 1
-    assert cluster.stack.up().get("update") == 1
-    assert has_edit(cluster, mode)
-    said = "\n".join(cluster.stack.output)
-    assert f"ConfigMap kube-system/{mode} in context 'lab-a' has lost its edit" in said
-    assert set(cluster.stack.refresh()) == {"same"}
+        clusters.each(put_back)
+        assert plain().get("update") == len(MODES), "without a refresh"
+    assert edited() == [*MODES]
+    clusters.each(put_back)
+    assert clusters.stack.refresh().get("update") == len(MODES)
+    assert clusters.stack.up().get("update") == len(MODES)
+    assert edited() == [*MODES]
+    said = "\n".join(clusters.stack.output)
+    for name, mode in MODES.items():
+        assert f"ConfigMap kube-system/{mode} in context 'lab-{name}' has lost its edit" in said
+    assert set(clusters.stack.refresh()) == {"same"}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_what_somebody_else_writes_meanwhile_stays(cluster: Cluster, mode: str) -> None:
-    lay_out(cluster, mode)
-    before = cluster.data(mode)
-    cluster.up(mode)
-    mine = {"coredns-custom": "log.override"}.get(mode, "other")
-    patch = json.dumps({"data": {mine: "log\r\n"}})
-    cluster.kube.run("patch", "configmap", mode, *SYSTEM, "--patch", patch)
-    assert set(cluster.stack.up()) == {"same"}
-    cluster.up("none")
-    assert cluster.data(mode) == {**(before or {}), mine: "log\r\n"}
+def test_what_somebody_else_writes_meanwhile_stays(clusters: Clusters) -> None:
+    clusters.by_name["b"].lay_out("/etc/coredns/")
+    before = clusters.data()
+    clusters.up(MODES)
+    mine = {"a": "other", "b": "log.override", "c": "other"}
+
+    def write(cluster: Cluster) -> None:
+        patch = json.dumps({"data": {mine[cluster.name]: "log\r\n"}})
+        cluster.kube.run("patch", "configmap", MODES[cluster.name], *SYSTEM, "--patch", patch)
+
+    clusters.each(write)
+    assert set(clusters.stack.up()) == {"same"}
+    clusters.up(NONE)
+    for name, mode in MODES.items():
+        wanted = {**(before[name, mode] or {}), mine[name]: "log\r\n"}
+        assert clusters.by_name[name].data(mode) == wanted, name
 
 
-def test_with_none_core_dns_runs_and_nobody_is_told(cluster: Cluster) -> None:
-    before = {name: cluster.data(name) for name in KEYS}
-    cluster.up("none")
-    assert {name: cluster.data(name) for name in KEYS} == before
-    assert cluster.ask(NAME) == ("NXDOMAIN", "")
-    assert cluster.ask(NAME, server=cluster.address()) == ("NOERROR", DUMMY)
+def test_with_none_core_dns_runs_and_nobody_is_told(clusters: Clusters, a: Cluster) -> None:
+    before = clusters.data()
+    clusters.up(NONE)
+    assert clusters.data() == before
+    assert a.ask(a.linked) == ("NXDOMAIN", "")
+    assert a.ask(a.linked, server=a.address()) == ("NOERROR", DUMMY)
     # It may be the only server of a pod.
     name = "kubernetes.default.svc.cluster.local"
-    assert cluster.ask(name, server=cluster.address()) == ("NOERROR", "10.96.0.1")
+    assert a.ask(name, server=a.address()) == ("NOERROR", "10.96.0.1")
 
 
-def test_another_mode_takes_the_first_edit_back(cluster: Cluster) -> None:
-    before = cluster.data("coredns")
-    cluster.up("coredns")
-    assert cluster.up("kube-dns").get("replace") == 1
-    assert cluster.data("coredns") == before
-    assert has_edit(cluster, "kube-dns")
-    assert cluster.up("none").get("delete") == 1
-    assert cluster.data("kube-dns") is None
+def test_another_mode_takes_the_first_edit_back(clusters: Clusters, a: Cluster) -> None:
+    before = a.data("coredns")
+    clusters.up({"a": "coredns"})
+    assert clusters.up({"a": "kube-dns"}).get("replace") == 1
+    assert a.data("coredns") == before
+    assert a.has_edit("kube-dns")
+    assert clusters.up(NONE).get("delete") == 1
+    assert a.data("kube-dns") is None
 
 
-def test_an_edit_that_would_break_the_clusters_dns_is_not_made(cluster: Cluster) -> None:
-    data = cluster.data("coredns") or {}
+def test_an_edit_that_would_break_the_clusters_dns_is_not_made(
+    clusters: Clusters, a: Cluster
+) -> None:
+    data = a.data("coredns") or {}
     theirs = {**data, "Corefile": data["Corefile"] + "remote:53 {\n    errors\n}\n"}
-    cluster.put("coredns", theirs)
+    a.put("coredns", theirs)
     with pytest.raises(CommandError, match="has a server block for remote already"):
-        cluster.up("coredns")
-    assert cluster.data("coredns") == theirs
-    cluster.put("coredns", data)
-    assert cluster.up("coredns").get("create") == 1
-    assert has_edit(cluster, "coredns")
+        clusters.up({"a": "coredns"})
+    assert a.data("coredns") == theirs
+    a.put("coredns", data)
+    assert clusters.up({"a": "coredns"}).get("create") == 1
+    assert a.has_edit("coredns")
 
 
-def test_no_query_fails_while_core_dns_changes(cluster: Cluster) -> None:
-    cluster.up("coredns")
-    cluster.restart_dns()
-    server = cluster.address()
-    before = cluster.pods()
+def test_no_query_fails_while_core_dns_changes(clusters: Clusters, a: Cluster) -> None:
+    clusters.up({"a": "coredns"})
+    a.restart_dns()
+    before = a.pods()
     assert len(before) == 2
-    with queries(cluster.kube, NAME, "A", server) as direct:
+    with queries(a.kube, a.linked, "A", a.address()) as direct:
         # The same CoreDNS under its other name: all pods are replaced.
-        cluster.up("coredns", image="registry.k8s.io/coredns/coredns:v1.15.0")
-        after = until(cluster.pods, lambda seen: len(seen) == 2, 60, "two new pods")
+        clusters.up({"a": "coredns"}, image="registry.k8s.io/coredns/coredns:v1.15.0")
+        after = until(a.pods, lambda seen: len(seen) == 2, 60, "two new pods")
         assert not after & before
         # As a drain of a node does it.
-        cluster.kube.run(
-            "delete", "pod", "-n", "istio-system", min(after), "--wait=true", timeout=60
-        )
-        until(cluster.pods, lambda seen: len(seen) == 2, 60, "two pods again")
+        a.kube.run("delete", "pod", "-n", "istio-system", min(after), "--wait=true", timeout=60)
+        until(a.pods, lambda seen: len(seen) == 2, 60, "two pods again")
     print(direct)
     assert direct.total() > 200, "there has to be load"
     assert set(direct) == {DUMMY}, direct
 
 
-def test_no_query_fails_while_core_dns_reads_another_zone(cluster: Cluster) -> None:
-    cluster.up("coredns")
-    server, pods = cluster.address(), cluster.pods()
-    with queries(cluster.kube, NAME, "A", server) as answers:
-        cluster.up("coredns", address="240.0.0.2")
-        cluster.wait_for_core_dns("240.0.0.2")
+def test_no_query_fails_while_core_dns_reads_another_zone(clusters: Clusters, a: Cluster) -> None:
+    clusters.up({"a": "coredns"})
+    pods = a.pods()
+    with queries(a.kube, a.linked, "A", a.address()) as answers:
+        clusters.up({"a": "coredns"}, address="240.0.0.2")
+        a.wait_for_core_dns("240.0.0.2")
     print(answers)
-    assert cluster.pods() == pods, "without new pods"
+    assert a.pods() == pods, "without new pods"
     assert set(answers) == {DUMMY, "240.0.0.2"}, answers
 
 
-def test_pods_that_cannot_read_their_corefile_take_no_place_of_others(cluster: Cluster) -> None:
-    cluster.up("none")
-    cluster.wait_for_core_dns(DUMMY)
-    server, pods = cluster.address(), cluster.pods()
+def test_pods_that_cannot_read_their_corefile_take_no_place_of_others(
+    clusters: Clusters, a: Cluster
+) -> None:
+    clusters.up(NONE)
+    a.wait_for_core_dns(DUMMY)
+    server, pods = a.address(), a.pods()
     where = ("-n", "istio-system")
-    text = cluster.kube.get("configmap", "core-dns", *where)["data"]["Corefile"]
+    text = a.kube.get("configmap", "core-dns", *where)["data"]["Corefile"]
 
     def write(corefile: str) -> None:
         patch = json.dumps({"data": {"Corefile": corefile}})
-        cluster.kube.run("patch", "configmap", "core-dns", *where, "--patch", patch)
+        a.kube.run("patch", "configmap", "core-dns", *where, "--patch", patch)
 
     def listed() -> str:
-        return cluster.kube.run("get", "pods", "-l", "app=core-dns", *where).stdout
+        return a.kube.run("get", "pods", "-l", "app=core-dns", *where).stdout
 
     write(text.replace("loadbalance", "nonsense"))
     try:
-        cluster.kube.run("rollout", "restart", "deployment/core-dns", *where)
+        a.kube.run("rollout", "restart", "deployment/core-dns", *where)
         until(
             listed, lambda seen: "Error" in seen or "CrashLoop" in seen, 60, "a new pod must fail"
         )
-        assert cluster.pods() == pods
-        assert [cluster.ask(NAME, server=server)[1] for _ in range(20)] == [DUMMY] * 20
+        assert a.pods() == pods
+        assert [a.ask(a.linked, server=server)[1] for _ in range(20)] == [DUMMY] * 20
     finally:
         write(text)
-        cluster.kube.run("rollout", "undo", "deployment/core-dns", *where)
+        a.kube.run("rollout", "undo", "deployment/core-dns", *where)

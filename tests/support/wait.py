@@ -1,9 +1,10 @@
-"""Wait for something with a bound, and say what was last seen when it does not come."""
+"""Wait for something with a bound, and for several things side by side."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
@@ -26,3 +27,10 @@ def until(
             return seen
         assert time.monotonic() < end, f"after {seconds:g} s: {what}; last seen: {seen!r}"
         time.sleep(INTERVAL_SECONDS)
+
+
+def at_once(work: Callable[[str], object], names: Iterable[str]) -> None:
+    """Do the same for several clusters side by side, to the end of all; then raise what failed."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work, name) for name in names]:
+            done.result()
