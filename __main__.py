@@ -14,15 +14,17 @@ from components.specs.global_services import callable_services
 from components.trust.root_ca import RootCa
 from components.trust.rotation_guard import TrustPhase
 from stack import configuration, freeze, issued_cas, providers, remote_clusters, wiring
+from stack.ownership import ROOT, Ownership
 
 settings = configuration.load()
 remote = remote_clusters.read(settings)
 freeze.leave_alone(settings.clusters)
+ownership = Ownership(settings)
 cacerts, with_list = wiring.cacerts(settings), None
 others: list[pulumi.Resource] = []
 if settings.root_ca:
-    provider = providers.make("root_ca", settings.kubeconfig, settings.root_ca.context)
-    issuing = wiring.root_ca(settings, settings.root_ca)
+    provider = providers.make(ROOT, settings.kubeconfig, ownership.context(ROOT))
+    issuing = wiring.root_ca(settings, settings.root_ca, ownership.claim(ROOT))
     others.append(root_ca := RootCa("root-ca", issuing, ResourceOptions(provider=provider)))
     cacerts, with_list = {**root_ca.cacerts}, root_ca.with_list
     issued_cas.export(settings.root_ca, root_ca.cacerts)
@@ -30,9 +32,11 @@ trust = wiring.trust_phase(settings, cacerts, remote.linked, with_list)
 guard = TrustPhase("trust-phase", trust) if trust.wanted else None
 
 clusters: dict[str, IstioCluster] = {}
-for name, cluster in settings.clusters.items():
-    mesh = wiring.istio_cluster(settings, name, cacerts[name], guard, remote.linked)
-    here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, cluster.context))
+for name in settings.clusters:
+    claim = ownership.claim(name)
+    mesh = wiring.istio_cluster(settings, name, claim, cacerts[name], guard, remote.linked)
+    context = ownership.context(name)
+    here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, context))
     clusters[name] = IstioCluster(name, mesh, here)
 targets: dict[str, Target] = {**remote.linked, **clusters}
 
@@ -64,5 +68,7 @@ if settings.bookinfo:
     pulumi.export("bookinfo", bookinfo.url)
 
 pulumi.export("clusters", wiring.outputs(settings, clusters))
+made = wiring.everything(clusters.values(), others)
 if settings.peers:
-    remote_clusters.finish(settings, remote, clusters.values(), others)
+    made = remote_clusters.finish(settings, remote, made)
+ownership.guard(made)

@@ -28,9 +28,12 @@ from components.handler import Handler, Props
 
 HANDLERS: Mapping[str, str] = {
     "ClusterDns": "components.dns.cluster_dns:ClusterDnsHandler",
+    "ClusterMark": "components.ownership.cluster_mark:ClusterMarkHandler",
+    "Identity": "components.ownership.identity:IdentityHandler",
     "Importers": "components.link.destroy_guard:ImportersHandler",
     "IngressAddresses": "components.cluster.ingress_addresses:IngressAddressesHandler",
     "IstiodLeftovers": "components.cluster.istiod_leftovers:IstiodLeftoversHandler",
+    "OwnershipGuard": "components.ownership.guard:OwnershipGuardHandler",
     "Revocation": "components.trust.crl_rollout:RevocationHandler",
     "RevocationList": "components.trust.crl_signing:RevocationListHandler",
     "TrustPhase": "components.trust.rotation_guard:TrustPhaseHandler",

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -98,6 +98,26 @@ class Kubectl:
         """Return an object, None when there is none."""
         text = self._run("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text else None
+
+    def get_all(self, wanted: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
+        """Return those objects that are there, by one process.
+
+        Args:
+            wanted: apiVersion, kind, namespace and name of each; an empty namespace: it has none.
+        """
+        items = [
+            {
+                "apiVersion": api_version,
+                "kind": kind,
+                "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
+            }
+            for api_version, kind, namespace, name in wanted
+        ]
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        text = self._run("get", "-f", "-", "-o", "json", "--ignore-not-found", stdin=listed)
+        found = json.loads(text) if text else {"items": []}
+        # kubectl prints a single object as it is, several as a list.
+        return list(found["items"]) if found.get("kind") == "List" or "items" in found else [found]
 
     def get_raw(self, path: str) -> str:
         """Return what the API server answers at a path."""

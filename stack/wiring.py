@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -20,6 +20,7 @@ from components.link.cluster_link import ClusterLinkArgs, Target
 from components.link.global_services import GlobalServicesArgs
 from components.model import CaCerts, RemoteCluster, RootCa
 from components.outputs import cluster_to_output
+from components.ownership.claim import Claim
 from components.samples.bookinfo import BookinfoArgs
 from components.specs.global_services import GlobalService, Member
 from components.trust import certificates
@@ -37,9 +38,10 @@ def access(settings: Settings, context: str) -> Access:
     return {"kubeconfig": settings.kubeconfig, "context": context}
 
 
-def root_ca(settings: Settings, issuing: RootCa) -> RootCaArgs:
+def root_ca(settings: Settings, issuing: RootCa, claim: Claim) -> RootCaArgs:
     """Return the arguments of `RootCa`."""
     return RootCaArgs(
+        claim=claim,
         access=access(settings, issuing.context),
         clusters=[*settings.clusters, *issuing.clusters],
         issuing=issuing,
@@ -230,6 +232,7 @@ def egress_policy(settings: Settings, name: str, targets: Mapping[str, Target]) 
 def istio_cluster(
     settings: Settings,
     name: str,
+    claim: Claim,
     ca: CaCerts[Input[str]] | None,
     trust_phase: pulumi.Resource | None,
     remote: Remote,
@@ -239,6 +242,7 @@ def istio_cluster(
     Args:
         settings: the settings.
         name: the cluster.
+        claim: whose it is.
         ca: its cluster CA.
         trust_phase: the guard that the cluster CA waits for.
         remote: linked clusters of other stacks.
@@ -247,6 +251,7 @@ def istio_cluster(
     domains = {linked: of_it.trust_domain for linked, of_it in remote.items()}
     domains |= {linked: of_it.trust_domain for linked, of_it in settings.clusters.items()}
     return IstioClusterArgs(
+        claim=claim,
         access=access(settings, cluster.context),
         istio=settings.istio,
         cacerts=ca,
@@ -294,4 +299,19 @@ def bookinfo(wanted: Bookinfo, clusters: Mapping[str, IstioCluster]) -> Bookinfo
         backend=clusters[wanted.backend],
         hub=wanted.hub,
         tag=wanted.tag,
+    )
+
+
+def everything(
+    clusters: Iterable[IstioCluster], others: Iterable[pulumi.Resource]
+) -> Output[list[pulumi.Resource]]:
+    """Return all that the stack makes: what has to be there until its guards have gone.
+
+    Args:
+        clusters: the stack's clusters.
+        others: all other components.
+    """
+    clusters = [*clusters]
+    return Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
+        lambda charts: [*clusters, *others, *(item for chart in charts for item in chart)]
     )

@@ -19,6 +19,8 @@ from components.kubectl import Access
 from components.model import CaCerts, ExposedPort, Ingress, Istio
 from components.objects import SKIP_AWAIT, Component
 from components.outputs import cluster_to_output
+from components.ownership import claim
+from components.ownership.claim import Claim
 from components.specs import inbound, streams
 from components.specs.exposed_ports import stream_ports, title
 from components.specs.inbound import EXPOSED
@@ -29,6 +31,8 @@ from components.trust.crl_rollout import Revocation, RevocationArgs
 class IstioClusterArgs:
     """Arguments of `IstioCluster`."""
 
+    claim: Claim
+    """Whose the cluster is."""
     access: Access
     """How kubectl reaches the cluster."""
     istio: Istio
@@ -78,6 +82,8 @@ class IstioCluster(Component):
     """The cluster's name."""
     provider: pulumi.ProviderResource
     """The provider of the cluster, for objects that others put there."""
+    claim: Claim
+    """Whose the cluster is, for namespaces that others make there."""
     link_port: int
     """The cluster's link port."""
     exposes: Sequence[ExposedPort]
@@ -117,12 +123,15 @@ class IstioCluster(Component):
         self.link_port = args.link_port
         self.exposes = args.exposes
         self.dns_capture = args.dns_capture
+        self.claim = args.claim
         self._args = args
 
         cacerts = args.cacerts
         self.trust = cacerts_secret.describe(cacerts) if cacerts else Output.from_input({})
-        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
         self.gateway_namespace = self._namespace(names.GATEWAY_NAMESPACE)
+        mark = claim.mark(self, f"{name}-mark", self.claim, self.gateway_namespace)
+        # Whatever else is made waits for this one, or for what it waits for.
+        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE, mark)
         secret = self._cacerts()
         self.control_plane = self._control_plane(secret)
         after_istiod = [self.control_plane, self.gateway_namespace, *self._revocation(secret)]
@@ -154,12 +163,9 @@ class IstioCluster(Component):
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(cluster_to_output(self))
 
-    def _namespace(self, namespace: str) -> k8s.core.v1.Namespace:
-        return k8s.core.v1.Namespace(
-            f"{self.cluster_name}-{namespace}",
-            metadata={"name": namespace, "labels": names.RESTRICTED_PODS},
-            opts=self.options(),
-        )
+    def _namespace(self, name: str, *after: pulumi.Resource) -> k8s.core.v1.Namespace:
+        resource_name = f"{self.cluster_name}-{name}"
+        return claim.namespace(resource_name, name, self.claim, self.options(*after))
 
     def _cacerts(self) -> list[pulumi.Resource]:
         cacerts = self._args.cacerts

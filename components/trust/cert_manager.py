@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -11,12 +11,18 @@ import pulumi_kubernetes as k8s
 from components import helm
 from components.model import CertManager
 from components.objects import Component
+from components.ownership import claim
+from components.ownership.claim import Claim
 
 NAMESPACE = "cert-manager"
 
 
 def install_cert_manager(
-    parent: Component, name: str, wanted: CertManager
+    parent: Component,
+    name: str,
+    wanted: CertManager,
+    whose: Claim,
+    after: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
     """Install cert-manager with its CRDs, which stay on destroy, as the chart has it.
 
@@ -24,13 +30,14 @@ def install_cert_manager(
         parent: the component that it belongs to.
         name: prefix of the Pulumi names.
         wanted: which.
+        whose: whose the root cluster is.
+        after: what it waits for.
 
     Returns:
         what an Issuer has to wait for: the Release waits until the webhook answers.
     """
-    namespace = k8s.core.v1.Namespace(
-        f"{name}-cert-manager-namespace", metadata={"name": NAMESPACE}, opts=parent.options()
-    )
+    options = parent.options(*after)
+    namespace = claim.namespace(f"{name}-cert-manager-namespace", NAMESPACE, whose, options, {})
     release = k8s.helm.v3.Release(
         f"{name}-cert-manager",
         name="cert-manager",

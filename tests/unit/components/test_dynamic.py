@@ -57,6 +57,16 @@ STATE: dict[str, dict[str, Any]] = {
         "before": COREFILE,
         "after": EDITED,
     },
+    "ClusterMark": {
+        **ACCESS,
+        "stackId": "5tack-1d",
+        "stack": "organization/istio-multicluster/dev",
+        "cluster": "a",
+        "namespace": "istio-gateways",
+        "uid": "a uid",
+        "since": "2026-11-28",
+    },
+    "Identity": {"value": "5tack-1d", "replace": False},
     "Importers": {"imported": {"a": ["b"]}},
     "IngressAddresses": {
         **ACCESS,
@@ -66,6 +76,7 @@ STATE: dict[str, dict[str, Any]] = {
         "addresses": ["192.0.2.1"],
     },
     "IstiodLeftovers": ACCESS,
+    "OwnershipGuard": {"stackId": "5tack-1d", "places": {}},
     "Revocation": {**ACCESS, "crl": "a list"},
     "RevocationList": {
         **ACCESS,
@@ -142,20 +153,19 @@ def plugin(process: Plugin) -> Plugin:
     return process
 
 
-@pytest.fixture(params=["b48b414", "now"])
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def props(kind: str, version: str) -> dict[str, Any]:
     return {**STATE[kind], "__provider": OLD[kind] if version == "b48b414" else pickled(kind)}
 
 
 SAME = provider_pb2.DiffResponse.DIFF_NONE
 kinds = pytest.mark.parametrize("kind", HANDLERS)
+states = pytest.mark.parametrize(
+    ("kind", "version"),
+    [*((kind, "b48b414") for kind in OLD), *((kind, "now") for kind in HANDLERS)],
+)
 
 
-@kinds
+@states
 def test_the_plugin_does_all_that_the_engine_asks_with_what_the_state_has(
     plugin: Plugin, kind: str, version: str
 ) -> None:
@@ -172,7 +182,7 @@ def test_the_plugin_does_all_that_the_engine_asks_with_what_the_state_has(
         assert plugin.kubectl.verbs == ["delete", "delete"]
 
 
-@kinds
+@states
 def test_a_cluster_that_is_away_is_not_asked_in_an_up(
     plugin: Plugin, kind: str, version: str
 ) -> None:
@@ -183,7 +193,7 @@ def test_a_cluster_that_is_away_is_not_asked_in_an_up(
     assert plugin.kubectl.calls == []
 
 
-@kinds
+@states
 def test_a_cluster_that_is_away_fails_where_it_has_to_be_asked_and_nowhere_else(
     plugin: Plugin, kind: str, version: str
 ) -> None:
@@ -191,7 +201,7 @@ def test_a_cluster_that_is_away_fails_where_it_has_to_be_asked_and_nowhere_else(
     state = {**props(kind, version), UNREACHABLE: True}
     for work, asking in (
         (plugin.read, {"ClusterDns"}),
-        (plugin.delete, {"ClusterDns", "IstiodLeftovers"}),
+        (plugin.delete, {"ClusterDns", "ClusterMark", "IstiodLeftovers"}),
     ):
         if kind in asking:
             with pytest.raises(grpc.RpcError, match="i/o timeout"):
@@ -258,8 +268,8 @@ def test_the_plugin_loads_one_handler_and_no_component() -> None:
         assert loaded & others == {"components.dns.cluster_dns"}
 
 
-@kinds
-def test_each_kind_has_a_handler_and_an_old_path(kind: str) -> None:
+@pytest.mark.parametrize("kind", OLD)
+def test_each_old_kind_has_a_handler_and_an_old_path(kind: str) -> None:
     assert isinstance(Kind(kind).handler, Handler)
     old: Path = Path(PROJECT_DIR, "components", "moved")
     loaded = pickle.loads(base64.b64decode(OLD[kind]))

@@ -74,7 +74,14 @@ class FakeKubectl:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._state = {"config_maps": {}, "services": {}, "calls": [], "next_version": 1}
+        self._state = {
+            "config_maps": {},
+            "services": {},
+            "objects": [],
+            "calls": [],
+            "stdin": [],
+            "next_version": 1,
+        }
 
     def behave(self, **behaviour: Any) -> None:
         """Set `fail` (stderr of every call), `hang` (seconds), or `rivals`.
@@ -93,6 +100,10 @@ class FakeKubectl:
         """Let a Service have these addresses, one list for each `get`; the last one stays."""
         self._state["services"][name] = list(rounds)
 
+    def put_objects(self, *objects: dict[str, Any]) -> None:
+        """Have these for who asks for several objects by name at once."""
+        self._state["objects"] = [*objects]
+
     def data(self, name: str) -> dict[str, str] | None:
         """Return a ConfigMap's data, None when there is no such ConfigMap."""
         found = self._state["config_maps"].get(name)
@@ -103,6 +114,12 @@ class FakeKubectl:
         """The arguments of every call so far."""
         calls: list[list[str]] = self._state["calls"]
         return calls
+
+    @property
+    def stdin(self) -> list[str]:
+        """What each call so far was given on stdin."""
+        stdin: list[str] = self._state["stdin"]
+        return stdin
 
     @property
     def verbs(self) -> list[str]:
@@ -119,6 +136,7 @@ class FakeKubectl:
         *args, stdin = given
         with self._lock:
             self._state["calls"].append(args)
+            self._state["stdin"].append(stdin)
             hang, error = self._state.get("hang", 0), self._state.get("fail", "")
         time.sleep(hang)
         with self._lock:
@@ -142,6 +160,8 @@ def _store(state: dict[str, Any], name: str, config_map: dict[str, Any]) -> None
 def _get(state: dict[str, Any], args: list[str]) -> str:
     if "--raw" in args:
         return "{}"
+    if "-f" in args:
+        return json.dumps({"kind": "List", "items": state["objects"]})
     if "service" in args:
         rounds = state["services"].get(args[args.index("service") + 1])
         if not rounds:

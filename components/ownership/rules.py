@@ -1,0 +1,153 @@
+"""When a cluster is not touched: what the state knows, beside what a look has seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.ownership.look import Mark, Seen
+
+VARIABLE = "ISTIO_MULTICLUSTER_TAKE_OVER"
+"""Environment variable with the clusters that are taken over as they are: `NAME=TOKEN,...`."""
+TOKEN_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stack makes something."""
+
+    label: str
+    """What messages call the cluster."""
+    path: str
+    """Path in the stack file, for messages."""
+    context: str
+    """Context in the kubeconfig."""
+    namespace: str
+    """Where its mark is."""
+
+
+def token(seen: Seen) -> str:
+    """Return what has to be named to take a cluster over: it fits nothing but what was seen."""
+    return (seen.mark.stack_id if seen.mark else seen.uid)[:TOKEN_LENGTH]
+
+
+def taken_over(text: str) -> dict[str, str]:
+    """Return the clusters that the environment variable names, with their tokens."""
+    pairs = (item.strip().partition("=") for item in text.split(",") if item.strip())
+    return {name: given for name, _, given in pairs}
+
+
+def refusals(
+    own: str,
+    places: Mapping[str, Place],
+    seen: Mapping[str, Seen],
+    recorded: Mapping[str, str],
+    named: Mapping[str, str],
+) -> list[str]:
+    """Return why nothing may be changed, one text for each cluster that is not what it should be.
+
+    Args:
+        own: ID of the stack.
+        places: every cluster of the stack, by name.
+        seen: what a look has seen; a cluster that does not answer is missing.
+        recorded: the UID by which the state knows each cluster; empty or missing: it is new to it.
+        named: what `taken_over` returns.
+    """
+    found = []
+    for name, place in places.items():
+        if name not in seen or named.get(name) == token(seen[name]):
+            continue
+        reason = (
+            _another_name(name, places, seen)
+            or _another_cluster(name, places, seen, recorded)
+            or _another_stack(own, name, seen[name])
+            or _another_istio(own, seen[name])
+        )
+        if reason:
+            what, steps = reason
+            listed = "".join(f"\n  - {step}" for step in [*steps, _take_over(name, seen[name])])
+            found.append(f"{place.path}: context {place.context!r} {what}{listed}")
+    return found
+
+
+def _take_over(name: str, seen: Seen) -> str:
+    return (
+        "it was built anew, its state is lost, or it is to be taken over as it is, and no other "
+        f"stack will be run for it again: `{VARIABLE}={name}={token(seen)} pulumi up --refresh`"
+    )
+
+
+_MEANT = "you meant another cluster: name its context"
+
+
+def _another_name(
+    name: str, places: Mapping[str, Place], seen: Mapping[str, Seen]
+) -> tuple[str, list[str]] | None:
+    first = next(
+        other
+        for other, place in places.items()
+        if other in seen
+        and (seen[other].uid, place.namespace) == (seen[name].uid, places[name].namespace)
+    )
+    if first == name:
+        return None
+    return f"leads to the same cluster as {places[first].path}", [_MEANT]
+
+
+def _another_cluster(
+    name: str, places: Mapping[str, Place], seen: Mapping[str, Seen], recorded: Mapping[str, str]
+) -> tuple[str, list[str]] | None:
+    known, now = recorded.get(name), seen[name].uid
+    if not known or known == now:
+        return None
+    label = places[name].label
+    others = [other for other in places if other != name and recorded.get(other) == now]
+    if others:
+        other = places[others[0]].label
+        what = f"leads to {other} of this stack, not to {label}"
+        return what, [f"the contexts of {label} and {other} are swapped: put them right"]
+    what = (
+        f"leads to another cluster than before: its namespace kube-system has UID {now}, and the "
+        f"state knows {label} by {known}"
+    )
+    return what, [_MEANT]
+
+
+def _another_stack(own: str, name: str, seen: Seen) -> tuple[str, list[str]] | None:
+    mark = seen.mark
+    if mark is None:
+        others = sorted({owner for owner in seen.namespaces.values() if owner not in (None, own)})
+        if not others:
+            return None
+        return f"has namespaces of another stack, whose ID is {others[0]}", [_MEANT]
+    if mark.stack_id != own:
+        return _foreign(mark)
+    if mark.cluster == name:
+        return None
+    what = f"is cluster {mark.cluster} of this stack: a cluster keeps its name"
+    return what, [
+        f"you want to rename it: its name is in every other cluster's objects and in DNS, so it is "
+        f"taken out first (`removed: [{mark.cluster}]` without the cluster, `pulumi up`) and then "
+        "added under its new name",
+        f"you meant another cluster or name: call it {mark.cluster} again",
+    ]
+
+
+def _foreign(mark: Mark) -> tuple[str, list[str]]:
+    what = f"belongs to stack {mark.stack} (ID {mark.stack_id}) since {mark.since}"
+    return f"{what}, as its cluster {mark.cluster}", [
+        _MEANT,
+        "the stack file is a copy, or the backend is another or an empty one: run the stack that "
+        "it belongs to, with the backend that has its state",
+        f"that stack is to give it up: take {mark.cluster} out of its stack file and run `pulumi "
+        "up` there",
+    ]
+
+
+def _another_istio(own: str, seen: Seen) -> tuple[str, list[str]] | None:
+    if seen.istio is None or seen.mark or own in seen.namespaces.values():
+        return None
+    return f"has an Istio that this program has not installed: {seen.istio}", [
+        _MEANT,
+        "it is to go: uninstall it by the tool that installed it, its namespaces too",
+    ]

@@ -1,0 +1,142 @@
+"""Whose the clusters are: looked at before anything is registered, and refused together."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Container, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pulumi
+from pulumi import Output, ResourceOptions
+
+from components import names
+from components.kubectl import Kubectl, KubectlError
+from components.ownership import rules
+from components.ownership.claim import Claim
+from components.ownership.cluster_mark import ClusterMarkArgs
+from components.ownership.guard import Guarded, OwnershipGuard, OwnershipGuardArgs
+from components.ownership.identity import Identity, IdentityArgs
+from components.ownership.look import LOOK_SECONDS, Seen, look
+from components.ownership.rules import Place
+from components.samples import bookinfo_services as bookinfo
+from components.trust import cert_manager
+from config.settings import Settings
+from stack import wiring
+
+ROOT = "root_ca"
+"""Stands for the root cluster where others have their name: no cluster can be called so."""
+
+
+class Ownership:
+    """What the stack has a right to, and the proof of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Look at every cluster, and compare with what the state knows.
+
+        Raises:
+            pulumi.RunError: where the state is known already; else the outputs fail with it.
+        """
+        self._settings = settings
+        self._places = _places(settings)
+        self._away = {name for name, cluster in settings.clusters.items() if cluster.unreachable}
+        self._seen = _look(settings, self._places, self._away)
+        self._named = rules.taken_over(os.environ.get(rules.VARIABLE, ""))
+        self._accepted = {
+            name for name, seen in self._seen.items() if self._named.get(name) == rules.token(seen)
+        }
+        own = Identity("stack-identity", IdentityArgs(str(uuid.uuid4()))).value
+        self._uids = {name: self._identify(name) for name in self._places}
+        self.stack_id: Output[str] = Output.all(own=own, uids=self._uids).apply(
+            lambda known: self._verify(known["own"], known["uids"])
+        )
+        """The stack's ID. Known once every cluster has been found to be what it should be: all that
+        is registered waits for it."""
+
+    def _identify(self, name: str) -> Output[str]:
+        seen = self._seen.get(name)
+        args = IdentityArgs(seen.uid if seen else "", replace=name in self._accepted)
+        return Identity(f"{name}-identity", args).value
+
+    def _verify(self, own: str, recorded: Mapping[str, str]) -> str:
+        reasons = rules.refusals(own, self._places, self._seen, recorded, self._named)
+        if reasons:
+            raise pulumi.RunError("nothing has been changed:\n" + "\n".join(reasons))
+        return own
+
+    def context(self, name: str) -> Output[str]:
+        """Return the context of a cluster, for its provider."""
+        context = self._places[name].context
+        return self.stack_id.apply(lambda _: context)
+
+    def claim(self, name: str) -> Claim:
+        """Return what makes a cluster this stack's."""
+        place, seen = self._places[name], self._seen.get(name)
+        taken = name in self._accepted
+        mark = ClusterMarkArgs(
+            stack_id=self.stack_id,
+            stack=f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
+            cluster=name,
+            namespace=place.namespace,
+            uid=self._uids[name],
+            access=wiring.access(self._settings, place.context),
+            taken_over_from=seen.mark.stack_id if taken and seen and seen.mark else None,
+        )
+        strange = {
+            namespace
+            for namespace, owner in (seen.namespaces.items() if seen else ())
+            if owner is None and not taken
+        }
+        return Claim(mark, frozenset(strange))
+
+    def guard(self, resources: Output[list[pulumi.Resource]]) -> None:
+        """Guard `refresh` and `destroy`.
+
+        Args:
+            resources: all that the stack makes.
+        """
+        places = {
+            name: Guarded(place, self._uids[name], wiring.access(self._settings, place.context))
+            for name, place in self._places.items()
+            if name not in self._away
+        }
+        options = ResourceOptions(depends_on=resources)
+        OwnershipGuard("ownership-guard", OwnershipGuardArgs(self.stack_id, places), options)
+
+
+def _places(settings: Settings) -> dict[str, Place]:
+    places = {
+        name: Place(
+            f"cluster {name}", f"clusters.{name}.context", cluster.context, names.GATEWAY_NAMESPACE
+        )
+        for name, cluster in settings.clusters.items()
+    }
+    if root := settings.root_ca:
+        places[ROOT] = Place("the root cluster", "rootCa.context", root.context, root.namespace)
+    return places
+
+
+def _look(settings: Settings, places: Mapping[str, Place], away: Container[str]) -> dict[str, Seen]:
+    """Look at all clusters side by side; one that does not answer is left out."""
+
+    def one(name: str) -> Seen | None:
+        place = places[name]
+        access = wiring.access(settings, place.context)
+        kubectl = Kubectl.from_props(access, seconds=LOOK_SECONDS)
+        try:
+            return look(kubectl, place.namespace, _further_namespaces(settings, name))
+        except KubectlError as error:
+            pulumi.log.warn(f"{place.path}: whose the cluster is cannot be seen ({error})")
+            return None
+
+    asked = [name for name in places if name not in away]
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        seen = dict(zip(asked, pool.map(one, asked), strict=True))
+    return {name: found for name, found in seen.items() if found}
+
+
+def _further_namespaces(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return what namespaces are made beside those of Istio and of the root."""
+    if name == ROOT:
+        return (cert_manager.NAMESPACE,)
+    return (bookinfo.NAMESPACE,) if settings.bookinfo else ()
