@@ -41,10 +41,7 @@ class Ownership:
         self._places = _places(settings)
         self._away = {name for name, cluster in settings.clusters.items() if cluster.unreachable}
         self._seen = _look(settings, self._places, self._away)
-        self._named = rules.taken_over(os.environ.get(rules.VARIABLE, ""))
-        self._accepted = {
-            name for name, seen in self._seen.items() if self._named.get(name) == rules.token(seen)
-        }
+        self._rebuilt = rules.rebuilt(os.environ.get(rules.VARIABLE, ""))
         own = Identity("stack-identity", IdentityArgs(str(uuid.uuid4()))).value
         self._uids = {name: self._identify(name) for name in self._places}
         self.stack_id: Output[str] = Output.all(own=own, uids=self._uids).apply(
@@ -55,11 +52,12 @@ class Ownership:
 
     def _identify(self, name: str) -> Output[str]:
         seen = self._seen.get(name)
-        args = IdentityArgs(seen.uid if seen else "", replace=name in self._accepted)
+        new = seen is not None and self._rebuilt.get(name) == rules.token(seen)
+        args = IdentityArgs(seen.uid if seen else "", replace=new)
         return Identity(f"{name}-identity", args).value
 
     def _verify(self, own: str, recorded: Mapping[str, str]) -> str:
-        reasons = rules.refusals(own, self._places, self._seen, recorded, self._named)
+        reasons = rules.refusals(own, self._places, self._seen, recorded, self._rebuilt)
         if reasons:
             raise pulumi.RunError("nothing has been changed:\n" + "\n".join(reasons))
         return own
@@ -72,7 +70,6 @@ class Ownership:
     def claim(self, name: str) -> Claim:
         """Return what makes a cluster this stack's."""
         place, seen = self._places[name], self._seen.get(name)
-        taken = name in self._accepted
         mark = ClusterMarkArgs(
             stack_id=self.stack_id,
             stack=f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
@@ -80,12 +77,11 @@ class Ownership:
             namespace=place.namespace,
             uid=self._uids[name],
             access=wiring.access(self._settings, place.context),
-            taken_over_from=seen.mark.stack_id if taken and seen and seen.mark else None,
         )
         strange = {
             namespace
             for namespace, owner in (seen.namespaces.items() if seen else ())
-            if owner is None and not taken
+            if owner is None
         }
         return Claim(mark, frozenset(strange))
 

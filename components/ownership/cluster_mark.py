@@ -52,7 +52,7 @@ class ClusterMarkHandler(Handler):
         if found is None:  # it has gone meanwhile, so this is not the moment to go on
             raise MarkedError(f"the mark in context {kubectl.context!r} comes and goes: run again")
         mark = Mark.from_data(found.get("data") or {})
-        if mark.stack_id not in (props["stackId"], props.get("takenOverFrom")):
+        if mark.stack_id != props["stackId"]:
             raise MarkedError(
                 f"context {kubectl.context!r} has been marked meanwhile by stack {mark.stack} (ID "
                 f"{mark.stack_id}): nothing has been made there; name another context"
@@ -84,8 +84,6 @@ class ClusterMarkArgs:
     """The UID by which the state knows the cluster: on another one the mark has to be made."""
     access: Access
     """How kubectl reaches the cluster."""
-    taken_over_from: str | None = None
-    """ID of the stack whose mark is replaced; None: none may be there."""
 
 
 class ClusterMark(Resource, module="istio-multicluster", name="ClusterMark"):
@@ -111,6 +109,5 @@ class ClusterMark(Resource, module="istio-multicluster", name="ClusterMark"):
             "cluster": args.cluster,
             "namespace": args.namespace,
             "uid": args.uid,
-            "takenOverFrom": args.taken_over_from,
         }
         super().__init__(Kind("ClusterMark"), name, props, opts)

@@ -68,7 +68,7 @@ class OwnershipGuardHandler(Handler):
             },
             {name: seen for name, seen in looks.items() if seen},
             {name: place["uid"] for name, place in places.items()},
-            rules.taken_over(os.environ.get(rules.VARIABLE, "")),
+            rules.rebuilt(os.environ.get(rules.VARIABLE, "")),
         )
         if reasons:
             raise NotOursError("\n".join([f"{consequence}:", *reasons]))

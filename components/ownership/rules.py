@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from components.ownership.look import Mark, Seen
 
-VARIABLE = "ISTIO_MULTICLUSTER_TAKE_OVER"
-"""Environment variable with the clusters that are taken over as they are: `NAME=TOKEN,...`."""
+VARIABLE = "ISTIO_MULTICLUSTER_REBUILT"
+"""Environment variable with the clusters that were built anew: `NAME=TOKEN,...`."""
 TOKEN_LENGTH = 8
 
 
@@ -27,11 +27,11 @@ class Place:
 
 
 def token(seen: Seen) -> str:
-    """Return what has to be named to take a cluster over: it fits nothing but what was seen."""
-    return (seen.mark.stack_id if seen.mark else seen.uid)[:TOKEN_LENGTH]
+    """Return what has to be named with a new cluster: it fits no other one."""
+    return seen.uid[:TOKEN_LENGTH]
 
 
-def taken_over(text: str) -> dict[str, str]:
+def rebuilt(text: str) -> dict[str, str]:
     """Return the clusters that the environment variable names, with their tokens."""
     pairs = (item.strip().partition("=") for item in text.split(",") if item.strip())
     return {name: given for name, _, given in pairs}
@@ -51,30 +51,23 @@ def refusals(
         places: every cluster of the stack, by name.
         seen: what a look has seen; a cluster that does not answer is missing.
         recorded: the UID by which the state knows each cluster; empty or missing: it is new to it.
-        named: what `taken_over` returns.
+        named: what `rebuilt` returns.
     """
     found = []
     for name, place in places.items():
-        if name not in seen or named.get(name) == token(seen[name]):
+        if name not in seen:
             continue
         reason = (
             _another_name(name, places, seen)
-            or _another_cluster(name, places, seen, recorded)
+            or _another_cluster(name, places, seen, recorded, named)
             or _another_stack(own, name, seen[name])
             or _another_istio(own, seen[name])
         )
         if reason:
             what, steps = reason
-            listed = "".join(f"\n  - {step}" for step in [*steps, _take_over(name, seen[name])])
+            listed = "".join(f"\n  - {step}" for step in steps)
             found.append(f"{place.path}: context {place.context!r} {what}{listed}")
     return found
-
-
-def _take_over(name: str, seen: Seen) -> str:
-    return (
-        "it was built anew, its state is lost, or it is to be taken over as it is, and no other "
-        f"stack will be run for it again: `{VARIABLE}={name}={token(seen)} pulumi up --refresh`"
-    )
 
 
 _MEANT = "you meant another cluster: name its context"
@@ -95,7 +88,11 @@ def _another_name(
 
 
 def _another_cluster(
-    name: str, places: Mapping[str, Place], seen: Mapping[str, Seen], recorded: Mapping[str, str]
+    name: str,
+    places: Mapping[str, Place],
+    seen: Mapping[str, Seen],
+    recorded: Mapping[str, str],
+    named: Mapping[str, str],
 ) -> tuple[str, list[str]] | None:
     known, now = recorded.get(name), seen[name].uid
     if not known or known == now:
@@ -110,7 +107,10 @@ def _another_cluster(
         f"leads to another cluster than before: its namespace kube-system has UID {now}, and the "
         f"state knows {label} by {known}"
     )
-    return what, [_MEANT]
+    if named.get(name) == token(seen[name]):
+        return None
+    command = f"`{VARIABLE}={name}={token(seen[name])} pulumi up --refresh`"
+    return what, [_MEANT, f"{label} was built anew: {command} fills it"]
 
 
 def _another_stack(own: str, name: str, seen: Seen) -> tuple[str, list[str]] | None:
@@ -141,13 +141,14 @@ def _foreign(mark: Mark) -> tuple[str, list[str]]:
         "it belongs to, with the backend that has its state",
         f"that stack is to give it up: take {mark.cluster} out of its stack file and run `pulumi "
         "up` there",
+        "its state is lost: restore it from a backup of the backend (`pulumi stack import`)",
     ]
 
 
 def _another_istio(own: str, seen: Seen) -> tuple[str, list[str]] | None:
     if seen.istio is None or seen.mark or own in seen.namespaces.values():
         return None
-    return f"has an Istio that this program has not installed: {seen.istio}", [
+    return f"has an Istio that is no stack's: {seen.istio}", [
         _MEANT,
         "it is to go: uninstall it by the tool that installed it, its namespaces too",
     ]

@@ -1,7 +1,8 @@
 """What controllers would write on an API server without nodes, so that nobody waits for pods.
 
 Each Deployment gets a ReplicaSet with all its pods ready, each Service an endpoint, and one of type
-LoadBalancer an address. Whatever is wanted is there at once: times measured so are without pods.
+LoadBalancer an address; a namespace that is deleted goes. Whatever is wanted is there at once: what
+is measured so is without pods.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def reconcile(cluster: ApiServer, address: str) -> None:
             status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
             at = f"/api/v1/namespaces/{namespace}/services/{name}/status"
             cluster.call("PATCH", at, status, PATCH)
+    for namespace in cluster.items("/api/v1/namespaces"):
+        if "deletionTimestamp" in namespace["metadata"]:
+            at = f"/api/v1/namespaces/{namespace['metadata']['name']}/finalize"
+            cluster.call("PUT", at, {**namespace, "spec": {"finalizers": []}})
 
 
 def _generation(deployment: dict[str, Any]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,15 @@ class Stack:
         """
         files = self.backend.rglob("*.json")
         return "\n".join(file.read_text() for file in files)
+
+    def rename(self, name: str) -> None:
+        """Rename the stack, as `pulumi stack rename` does; its file goes with it."""
+        command = ["pulumi", "stack", "rename", name, "--stack", self.name, "--non-interactive"]
+        env = {**os.environ, **self.env}
+        subprocess.run(command, cwd=self.directory, env=env, check=True, capture_output=True)
+        self.name = name
+        options = automation.LocalWorkspaceOptions(env_vars=self.env)
+        self.stack = automation.select_stack(name, work_dir=str(self.directory), opts=options)
 
     def use_hash_seed(self, seed: int) -> None:
         """Run the program with this seed for Python's hashes from now on."""

@@ -24,7 +24,6 @@ PROPS: dict[str, Any] = {
     "cluster": "a",
     "namespace": "istio-gateways",
     "uid": "uid-a",
-    "takenOverFrom": None,
 }
 MINE = Mark("0wn", "o/p/dev", "a", "2026-01-02")
 THEIRS = Mark("f0reign", "o/p/prod", "west", "2026-01-02")
@@ -68,13 +67,6 @@ class TestMark:
         assert self.HANDLER.diff("", olds, news).changes
         self.HANDLER.update("", olds, news)
         assert kubectl.data(MARK) == {**MINE.to_data(), "stack": "o/p/new"}
-
-    def test_it_is_taken_over_from_the_stack_that_was_named(self, kubectl: FakeKubectl) -> None:
-        kubectl.put(MARK, THEIRS.to_data())
-        self.HANDLER.create({**PROPS, "takenOverFrom": "f0reign"})
-        data = kubectl.data(MARK)
-        assert data
-        assert Mark.from_data(data).stack_id == "0wn"
 
     def test_destroy_takes_it_off(self, kubectl: FakeKubectl) -> None:
         kubectl.put(MARK, MINE.to_data())

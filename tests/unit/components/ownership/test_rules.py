@@ -71,7 +71,7 @@ def test_another_stacks_cluster(recorded: dict[str, str]) -> None:
     assert steps[0] == f"  - {MEANT}"
     assert "a copy, or the backend is another or an empty one" in steps[1]
     assert "take west out of its stack file" in steps[2]
-    assert "`ISTIO_MULTICLUSTER_TAKE_OVER=b=f0reign- pulumi up --refresh`" in steps[3]
+    assert "`pulumi stack import`" in steps[3]
 
 
 def test_namespaces_of_a_stack_that_has_not_come_to_its_mark() -> None:
@@ -86,7 +86,7 @@ def test_another_cluster_behind_the_context() -> None:
         "kube-system has UID uid-new, and the state knows cluster b by uid-b\n"
     )
     assert f"  - {MEANT}\n" in reason
-    assert "ISTIO_MULTICLUSTER_TAKE_OVER=b=uid-new pulumi up --refresh" in reason
+    assert "`ISTIO_MULTICLUSTER_REBUILT=b=uid-new pulumi up --refresh` fills it" in reason
 
 
 def test_contexts_that_are_swapped() -> None:
@@ -118,7 +118,7 @@ def test_a_cluster_under_another_name() -> None:
 
 def test_an_istio_of_somebody_else() -> None:
     (reason,) = refused({**NEW, "a": replace(NEW["a"], istio="Deployment x (y), managed by Helm")})
-    assert "has an Istio that this program has not installed: Deployment x (y), managed" in reason
+    assert "has an Istio that is no stack's: Deployment x (y), managed" in reason
     assert "uninstall it by the tool that installed it" in reason
 
 
@@ -129,9 +129,14 @@ def test_every_reason_is_told_in_one_run() -> None:
 
 @pytest.mark.parametrize(
     ("named", "accepted"),
-    [("b=f0reign-", True), (" b=f0reign- ,", True), ("b=uid-b", False), ("a=f0reign-", False)],
+    [("b=uid-new", True), (" b=uid-new ,", True), ("b=uid-b", False), ("a=uid-new", False)],
 )
-def test_it_is_taken_over_by_what_was_seen_and_by_nothing_else(named: str, accepted: bool) -> None:
-    theirs = replace(MARKED["b"], mark=Mark(OTHER, "o/p/prod", "b", "2026-01-02"))
-    reasons = refused({**MARKED, "b": theirs}, named=rules.taken_over(named))
-    assert (reasons == []) is accepted
+def test_a_cluster_that_is_said_to_be_new(named: str, accepted: bool) -> None:
+    seen = {**MARKED, "b": Seen("uid-new")}
+    assert (refused(seen, named=rules.rebuilt(named)) == []) is accepted
+
+
+def test_a_new_cluster_may_not_be_another_stacks() -> None:
+    theirs = Seen("uid-new", Mark(OTHER, "o/p/prod", "b", "2026-01-02"))
+    (reason,) = refused({**MARKED, "b": theirs}, named={"b": "uid-new"})
+    assert "belongs to stack o/p/prod" in reason

@@ -1,0 +1,94 @@
+"""Whose the clusters are, asked before anything is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pulumi
+import pytest
+
+from components.kubectl import Kubectl, KubectlError
+from components.ownership.look import OWNER_LABEL, Mark, Seen
+from tests.unit.conftest import ProgramRunner
+from tests.unit.support.recorder import STACK_ID, Run
+from tests.unit.support.stacks import FULL, stack
+
+Look = dict[str, Seen | None]
+
+
+def seeing(seen: Look) -> object:
+    """Return a look by context; a cluster that is None does not answer; others are new."""
+
+    def look(kubectl: Kubectl, _namespace: str, _made: Iterable[str]) -> Seen:
+        found = seen.get(kubectl.context, Seen(f"uid of {kubectl.context}"))
+        if found is None:
+            raise KubectlError("i/o timeout")
+        return found
+
+    return look
+
+
+def theirs(name: str) -> Seen:
+    return Seen(f"uid of {name}", Mark("f0reign", "o/p/prod", name, "2026-01-02"))
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_all_is_refused_together_before_anything_is_registered(
+    try_program: ProgramRunner, preview: bool
+) -> None:
+    look = seeing({"ctx-a": theirs("a"), "ctx-root": theirs("root")})
+    run = try_program(stack("ab"), look=look, preview=preview)
+    assert isinstance(run.error, pulumi.RunError)
+    for path in ("clusters.a.context: context 'ctx-a'", "rootCa.context: context 'ctx-root'"):
+        assert f"{path} belongs to stack o/p/prod (ID f0reign) since 2026-01-02" in str(run.error)
+    made = {r.kind for r in run.registrations} - {"Identity", "TrustPhase"}
+    assert made <= {"IstioCluster", "ClusterLink", "RootCa", "RemoteDns", "GatewayChart"}, (
+        "components are names; nothing of theirs is registered"
+    )
+
+
+def test_what_does_not_answer_is_told_and_holds_nobody_up(
+    try_program: ProgramRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    run = try_program(stack("ab"), look=seeing({"ctx-b": None}))
+    assert run.error is None
+    assert said == ["clusters.b.context: whose the cluster is cannot be seen (i/o timeout)"]
+    assert run["Identity b-identity"].inputs["value"] == ""
+
+
+def test_what_a_namespace_says_whose_it_is(full: Run) -> None:
+    for name in ("a-istio-system", "a-istio-gateways", "root-ca-namespace", "bookinfo-a-namespace"):
+        labels = full[f"Namespace {name}"].inputs["metadata"]["labels"]
+        assert labels[OWNER_LABEL] == STACK_ID
+        assert not full[f"Namespace {name}"].retain_on_delete
+
+
+def test_what_was_there_before_is_neither_changed_nor_deleted(try_program: ProgramRunner) -> None:
+    there = Seen("uid of ctx-a", namespaces={"istio-gateways": None, "istio-system": STACK_ID})
+    run = try_program(stack("ab"), look=seeing({"ctx-a": there}))
+    strange, own = run["Namespace a-istio-gateways"], run["Namespace a-istio-system"]
+    assert strange.inputs["metadata"] == {"name": "istio-gateways"}
+    assert strange.retain_on_delete
+    assert own.inputs["metadata"]["labels"][OWNER_LABEL] == STACK_ID
+    assert not own.retain_on_delete
+
+
+def test_every_object_waits_for_the_mark_of_its_cluster(full: Run) -> None:
+    before = {"Namespace a-istio-gateways", "ClusterMark a-mark", "Identity a-identity"}
+    waiting: set[str] = {"a-mark"}
+    on_a = {key: r for key, r in full.objects.items() if r.provider == "a" and key not in before}
+    for _ in on_a:  # as deep as it gets
+        waiting |= {r.name for r in on_a.values() if r.depends_on & waiting}
+    assert {r.name for r in on_a.values()} <= waiting
+
+
+def test_the_guard_is_the_first_that_destroy_deletes(full: Run) -> None:
+    guard = full["OwnershipGuard ownership-guard"]
+    made = [r for r in full.objects.values() if not r.read and r.kind != "Chart"]
+    changing = {r.name for r in made} - {"ownership-guard", "trust-phase"}
+    assert {n for n in changing if not n.endswith("-identity")} <= guard.depends_on
+    assert guard.inputs["places"]["root_ca"]["namespace"] == FULL["rootCa"].get(
+        "namespace", "istio-root-ca"
+    )
