@@ -39,6 +39,10 @@ class MissingError(KubectlError):
     """kubectl is not installed, which says nothing about any cluster."""
 
 
+class ForbiddenError(KubectlError):
+    """The API server answers, and does not let one do it."""
+
+
 class ConflictError(KubectlError):
     """Somebody else changed the object between our reading and our writing."""
 
@@ -62,6 +66,7 @@ class Kubectl:
 
         Raises:
             ConflictError: the object has changed since it was read.
+            ForbiddenError: the API server does not let one.
             KubectlError: anything else that went wrong.
         """
         program = shutil.which("kubectl")
@@ -88,10 +93,7 @@ class Kubectl:
             ) from error
         if done.returncode:
             said = done.stderr.strip()
-            kind = (
-                ConflictError if "(Conflict)" in said or "AlreadyExists" in said else KubectlError
-            )
-            raise kind(f"kubectl {args[0]} in context {self.context!r}: {said}")
+            raise _kind(said)(f"kubectl {args[0]} in context {self.context!r}: {said}")
         return done.stdout
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -178,6 +180,15 @@ class Kubectl:
         except KubectlError:
             return False
         return True
+
+
+def _kind(said: str) -> type[KubectlError]:
+    """Return what kind of error it is that kubectl tells of."""
+    if "(Conflict)" in said or "AlreadyExists" in said:
+        return ConflictError
+    if "(Forbidden)" in said or "(Unauthorized)" in said:
+        return ForbiddenError
+    return KubectlError
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from components import names
-from components.kubectl import Kubectl, KubectlError
+from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership import rules
 from components.ownership.claim import Claim
 from components.ownership.cluster_mark import ClusterMarkArgs
@@ -113,22 +113,34 @@ def _places(settings: Settings) -> dict[str, Place]:
 
 
 def _look(settings: Settings, places: Mapping[str, Place], away: Container[str]) -> dict[str, Seen]:
-    """Look at all clusters side by side; one that does not answer is left out."""
+    """Look at all clusters side by side; one that does not answer is left out.
 
-    def one(name: str) -> Seen | None:
+    Raises:
+        pulumi.RunError: whoever runs this cannot look, so that nothing would be guarded.
+    """
+
+    def one(name: str) -> Seen | KubectlError:
         place = places[name]
         access = wiring.access(settings, place.context)
         kubectl = Kubectl.from_props(access, seconds=LOOK_SECONDS)
         try:
             return look(kubectl, place.namespace, _further_namespaces(settings, name))
         except KubectlError as error:
-            pulumi.log.warn(f"{place.path}: whose the cluster is cannot be seen ({error})")
-            return None
+            return error
 
     asked = [name for name in places if name not in away]
     with ThreadPoolExecutor(len(asked) or 1) as pool:
-        seen = dict(zip(asked, pool.map(one, asked), strict=True))
-    return {name: found for name, found in seen.items() if found}
+        answers = dict(zip(asked, pool.map(one, asked), strict=True))
+    errors = {name: error for name, error in answers.items() if isinstance(error, KubectlError)}
+    told = {
+        name: f"{places[name].path}: whose the cluster is cannot be seen ({error})"
+        for name, error in errors.items()
+    }
+    if any(isinstance(error, (ForbiddenError, MissingError)) for error in errors.values()):
+        raise pulumi.RunError("nothing has been changed:\n" + "\n".join(told.values()))
+    for text in told.values():
+        pulumi.log.warn(text)
+    return {name: seen for name, seen in answers.items() if isinstance(seen, Seen)}
 
 
 def _further_namespaces(settings: Settings, name: str) -> tuple[str, ...]:

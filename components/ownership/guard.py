@@ -19,7 +19,7 @@ from components.dynamic import Kind
 from components.errors import ComponentError
 from components.handler import Handler, Props
 from components.handler import Seen as Refreshed
-from components.kubectl import Access, Kubectl, KubectlError
+from components.kubectl import Access, ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership import rules
 from components.ownership.look import LOOK_SECONDS, Seen, look
 from components.ownership.rules import Place
@@ -55,6 +55,8 @@ class OwnershipGuardHandler(Handler):
             kubectl = Kubectl.from_props(places[name], seconds=LOOK_SECONDS)
             try:
                 return look(kubectl, places[name]["namespace"])
+            except (ForbiddenError, MissingError):
+                raise
             except KubectlError:
                 return None  # where nobody answers nothing is changed either
 

@@ -7,22 +7,22 @@ from collections.abc import Iterable
 import pulumi
 import pytest
 
-from components.kubectl import Kubectl, KubectlError
+from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership.look import OWNER_LABEL, Mark, Seen
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import STACK_ID, Run
 from tests.unit.support.stacks import FULL, stack
 
-Look = dict[str, Seen | None]
+Look = dict[str, Seen | KubectlError]
 
 
 def seeing(seen: Look) -> object:
-    """Return a look by context; a cluster that is None does not answer; others are new."""
+    """Return a look by context, or what goes wrong with it; other clusters are new."""
 
     def look(kubectl: Kubectl, _namespace: str, _made: Iterable[str]) -> Seen:
         found = seen.get(kubectl.context, Seen(f"uid of {kubectl.context}"))
-        if found is None:
-            raise KubectlError("i/o timeout")
+        if isinstance(found, KubectlError):
+            raise found
         return found
 
     return look
@@ -52,10 +52,18 @@ def test_what_does_not_answer_is_told_and_holds_nobody_up(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
-    run = try_program(stack("ab"), look=seeing({"ctx-b": None}))
+    run = try_program(stack("ab"), look=seeing({"ctx-b": KubectlError("i/o timeout")}))
     assert run.error is None
     assert said == ["clusters.b.context: whose the cluster is cannot be seen (i/o timeout)"]
     assert run["Identity b-identity"].inputs["value"] == ""
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("(Forbidden)"), MissingError("no kubectl")])
+def test_who_cannot_look_changes_nothing(try_program: ProgramRunner, error: KubectlError) -> None:
+    run = try_program(stack("ab"), look=seeing({"ctx-b": error}))
+    assert isinstance(run.error, pulumi.RunError)
+    assert f"clusters.b.context: whose the cluster is cannot be seen ({error})" in str(run.error)
+    assert run.registrations == []
 
 
 def test_what_a_namespace_says_whose_it_is(full: Run) -> None:
