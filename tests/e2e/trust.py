@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import functools
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,11 +13,12 @@ from pulumi.automation import CommandError
 
 from components.kubectl import Kubectl
 from components.trust import certificates, proxies
+from tests.conftest import CLUSTERS
 from tests.e2e.conftest import Mesh
 from tests.support import workloads
 from tests.support.kube import Kube
 from tests.support.load import Result
-from tests.support.wait import until
+from tests.support.wait import at_once, until
 
 URL = "http://echo.apps.svc.b.remote:7777/echo"
 SEEN = "http://echo.apps.svc.b.remote:7777/debug?env=dump"
@@ -67,18 +68,23 @@ def wait_for_bundle(mesh: Mesh) -> None:
         until(functools.partial(ask, mesh, name), all_have_it, RELOAD_SECONDS, what)
 
 
-def restart(mesh: Mesh, *namespaces: str) -> None:
-    """Restart all workloads with sidecars and the gateways: in each cluster one after the other."""
+def restart(mesh: Mesh, *namespaces: str, clusters: Iterable[str] = CLUSTERS) -> None:
+    """Restart all workloads of these namespaces, in each cluster one after the other.
 
-    def one_cluster(kube: Kube) -> None:
+    Args:
+        mesh: the clusters.
+        namespaces: where.
+        clusters: which of them, side by side.
+    """
+
+    def one_cluster(name: str) -> None:
+        kube = mesh.clusters[name]
         for namespace in namespaces:
             kube.run("rollout", "restart", "-n", namespace, "deployment")
             for item in kube.get("deployments", "-n", namespace)["items"]:
                 kube.wait_for_rollout(namespace, item["metadata"]["name"])
 
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(one_cluster, kube) for kube in mesh.clusters.values()]:
-            done.result()
+    at_once(one_cluster, clusters)
 
 
 def no_request_failed(result: Result, what: str) -> None:

@@ -241,6 +241,18 @@ def a(clusters: Clusters) -> Cluster:
     return clusters.by_name["a"]
 
 
+def test_with_none_core_dns_runs_and_nobody_is_told(clusters: Clusters, a: Cluster) -> None:
+    """The first of all: after another the DNS still answers for a while what it was told."""
+    before = clusters.data()
+    clusters.up(NONE)
+    assert clusters.data() == before
+    assert a.ask(a.linked) == ("NXDOMAIN", "")
+    assert a.ask(a.linked, server=a.address()) == ("NOERROR", DUMMY)
+    # It may be the only server of a pod.
+    name = "kubernetes.default.svc.cluster.local"
+    assert a.ask(name, server=a.address()) == ("NOERROR", "10.96.0.1")
+
+
 def test_pods_resolve_linked_zones_and_every_byte_is_restored(clusters: Clusters) -> None:
     layouts = {"b": "/etc/coredns/", "c": ""}  # kubeadm's on a, k3s' on b, that of AKS on c
     at_once(lambda name: clusters.by_name[name].lay_out(layouts[name]), layouts)
@@ -316,17 +328,6 @@ def test_what_somebody_else_writes_meanwhile_stays(clusters: Clusters) -> None:
     for name, mode in MODES.items():
         wanted = {**(before[name, mode] or {}), mine[name]: "log\r\n"}
         assert clusters.by_name[name].data(mode) == wanted, name
-
-
-def test_with_none_core_dns_runs_and_nobody_is_told(clusters: Clusters, a: Cluster) -> None:
-    before = clusters.data()
-    clusters.up(NONE)
-    assert clusters.data() == before
-    assert a.ask(a.linked) == ("NXDOMAIN", "")
-    assert a.ask(a.linked, server=a.address()) == ("NOERROR", DUMMY)
-    # It may be the only server of a pod.
-    name = "kubernetes.default.svc.cluster.local"
-    assert a.ask(name, server=a.address()) == ("NOERROR", "10.96.0.1")
 
 
 def test_another_mode_takes_the_first_edit_back(clusters: Clusters, a: Cluster) -> None:
