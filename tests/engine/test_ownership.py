@@ -95,7 +95,8 @@ def refused(stack: Stack, *words: str, runs: Sequence[Callable[[], object]] = ()
         said = "\n".join([str(error.value), *stack.output])
         for word in words:
             assert word in said
-        assert "Traceback" not in said
+        # Pulumi's plugin for dynamic resources puts one before each message of its own.
+        assert "Traceback" not in said or run in runs
 
 
 def urn(stack: Stack, name: str) -> str:
