@@ -29,7 +29,8 @@ if settings.root_ca:
     cacerts, with_list = {**root_ca.cacerts}, root_ca.with_list
     issued_cas.export(settings.root_ca, root_ca.cacerts)
 trust = wiring.trust_phase(settings, cacerts, remote.linked, with_list)
-guard = TrustPhase("trust-phase", trust) if trust.wanted else None
+found = ResourceOptions(depends_on=ownership.found)
+guard = TrustPhase("trust-phase", trust, found) if trust.wanted else None
 
 clusters: dict[str, IstioCluster] = {}
 for name in settings.clusters:

@@ -43,20 +43,25 @@ class Ownership:
         self._seen = _look(settings, self._places, self._away)
         self._rebuilt = rules.rebuilt(os.environ.get(rules.VARIABLE, ""))
         own = Identity("stack-identity", IdentityArgs(str(uuid.uuid4()))).value
-        self._uids = {name: self._identify(name) for name in self._places}
+        # Before the state learns which clusters these are: it would keep the wrong one.
+        nobodys = own.apply(lambda known: self._verify(known, None))
+        self._uids = {name: self._identify(name, nobodys) for name in self._places}
         self.stack_id: Output[str] = Output.all(own=own, uids=self._uids).apply(
             lambda known: self._verify(known["own"], known["uids"])
         )
         """The stack's ID. Known once every cluster has been found to be what it should be: all that
         is registered waits for it."""
+        self.found: Output[list[pulumi.Resource]] = self.stack_id.apply(lambda _: [])
+        """To depend on, for what is on no cluster: nothing, once `stack_id` is known."""
 
-    def _identify(self, name: str) -> Output[str]:
+    def _identify(self, name: str, nobodys: Output[str]) -> Output[str]:
         seen = self._seen.get(name)
+        uid = seen.uid if seen else ""
         new = seen is not None and self._rebuilt.get(name) == rules.token(seen)
-        args = IdentityArgs(seen.uid if seen else "", replace=new)
+        args = IdentityArgs(nobodys.apply(lambda _: uid), replace=new)
         return Identity(f"{name}-identity", args).value
 
-    def _verify(self, own: str, recorded: Mapping[str, str]) -> str:
+    def _verify(self, own: str, recorded: Mapping[str, str] | None) -> str:
         reasons = rules.refusals(own, self._places, self._seen, recorded, self._rebuilt)
         if reasons:
             raise pulumi.RunError("nothing has been changed:\n" + "\n".join(reasons))

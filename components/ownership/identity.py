@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
+from pulumi import Input
 from pulumi.dynamic import CheckResult, Resource
 
 from components.dynamic import Kind
@@ -27,7 +28,7 @@ class IdentityHandler(Handler):
 class IdentityArgs:
     """Arguments of `Identity`."""
 
-    offered: str
+    offered: Input[str]
     """What is kept if the state has nothing yet; empty: nothing is known."""
     replace: bool = False
     """Keep this one from now on, whatever the state has."""

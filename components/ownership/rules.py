@@ -41,7 +41,7 @@ def refusals(
     own: str,
     places: Mapping[str, Place],
     seen: Mapping[str, Seen],
-    recorded: Mapping[str, str],
+    recorded: Mapping[str, str] | None,
     named: Mapping[str, str],
 ) -> list[str]:
     """Return why nothing may be changed, one text for each cluster that is not what it should be.
@@ -51,6 +51,7 @@ def refusals(
         places: every cluster of the stack, by name.
         seen: what a look has seen; a cluster that does not answer is missing.
         recorded: the UID by which the state knows each cluster; empty or missing: it is new to it.
+            None: what the state knows does not matter yet.
         named: what `rebuilt` returns.
     """
     found = []
@@ -59,8 +60,9 @@ def refusals(
             continue
         reason = (
             _another_name(name, places, seen)
-            or _another_cluster(name, places, seen, recorded, named)
-            or _another_stack(own, name, seen[name])
+            or (recorded is not None and _another_cluster(name, places, seen, recorded, named))
+            or _another_stack(own, seen[name])
+            or (recorded is not None and _another_of_ours(name, seen[name]))
             or _another_istio(own, seen[name])
         )
         if reason:
@@ -113,16 +115,19 @@ def _another_cluster(
     return what, [_MEANT, f"{label} was built anew: {command} fills it"]
 
 
-def _another_stack(own: str, name: str, seen: Seen) -> tuple[str, list[str]] | None:
+def _another_stack(own: str, seen: Seen) -> tuple[str, list[str]] | None:
     mark = seen.mark
     if mark is None:
         others = sorted({owner for owner in seen.namespaces.values() if owner not in (None, own)})
         if not others:
             return None
         return f"has namespaces of another stack, whose ID is {others[0]}", [_MEANT]
-    if mark.stack_id != own:
-        return _foreign(mark)
-    if mark.cluster == name:
+    return None if mark.stack_id == own else _foreign(mark)
+
+
+def _another_of_ours(name: str, seen: Seen) -> tuple[str, list[str]] | None:
+    mark = seen.mark
+    if mark is None or mark.cluster == name:
         return None
     what = f"is cluster {mark.cluster} of this stack: a cluster keeps its name"
     return what, [

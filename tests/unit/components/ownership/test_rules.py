@@ -140,3 +140,11 @@ def test_a_new_cluster_may_not_be_another_stacks() -> None:
     theirs = Seen("uid-new", Mark(OTHER, "o/p/prod", "b", "2026-01-02"))
     (reason,) = refused({**MARKED, "b": theirs}, named={"b": "uid-new"})
     assert "belongs to stack o/p/prod" in reason
+
+
+def test_what_the_state_knows_is_compared_once_it_may_learn_of_the_clusters() -> None:
+    seen = {**MARKED, "a": MARKED["b"], "b": Seen("uid-new")}
+    assert rules.refusals(OWN, PLACES, seen, None, {}) == []
+    theirs = replace(MARKED["b"], mark=Mark(OTHER, "o/p/prod", "b", "2026-01-02"))
+    assert len(rules.refusals(OWN, PLACES, {**MARKED, "b": theirs}, None, {})) == 1
+    assert len(rules.refusals(OWN, PLACES, {**NEW, "b": NEW["a"]}, None, {})) == 1
