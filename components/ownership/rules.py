@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from components.ownership.look import Mark, Seen
@@ -62,7 +62,7 @@ def refusals(
             _another_name(name, places, seen)
             or (recorded is not None and _another_cluster(name, places, seen, recorded, named))
             or _another_stack(own, seen[name])
-            or (recorded is not None and _another_of_ours(name, seen[name]))
+            or _another_of_ours(name, seen[name], places if recorded is None else ())
             or _another_istio(own, seen[name])
         )
         if reason:
@@ -125,9 +125,10 @@ def _another_stack(own: str, seen: Seen) -> tuple[str, list[str]] | None:
     return None if mark.stack_id == own else _foreign(mark)
 
 
-def _another_of_ours(name: str, seen: Seen) -> tuple[str, list[str]] | None:
+def _another_of_ours(name: str, seen: Seen, others: Container[str]) -> tuple[str, list[str]] | None:
+    """Judge a mark of the stack itself; one of the others may be a context that is swapped."""
     mark = seen.mark
-    if mark is None or mark.cluster == name:
+    if mark is None or mark.cluster == name or mark.cluster in others:
         return None
     what = f"is cluster {mark.cluster} of this stack: a cluster keeps its name"
     return what, [
