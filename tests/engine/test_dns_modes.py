@@ -73,7 +73,7 @@ class Clusters:
 
     def each(self, work: Callable[[Cluster], object]) -> None:
         """Do the same for every cluster side by side."""
-        at_once(lambda name: work(self.by_name[name]), self.by_name)
+        at_once(work, self.by_name.values())
 
 
 @pytest.fixture(scope="module")
