@@ -142,6 +142,17 @@ def test_kube_dns_mode_writes_a_stub_domain(life: Life) -> None:
     assert set(json.loads(data["stubDomains"])) == {"remote"}
 
 
+def test_an_edit_of_the_corefile_that_is_lost_is_found_and_repaired(life: Life) -> None:
+    kube = life.clusters["a"]
+    before = life.before["a"]["ConfigMap/kube-system/coredns"]["data"]
+    patch = json.dumps({"data": before})
+    kube.run("patch", "configmap", "coredns", "-n", "kube-system", "--patch", patch)
+    assert life.stack.refresh().get("update") == 1
+    assert life.stack.up().get("update") == 1
+    corefile = kube.get("configmap", "coredns", "-n", "kube-system")["data"]["Corefile"]
+    assert "remote:53" in corefile
+
+
 def test_what_is_no_longer_exposed_is_refused_before_its_route_goes(life: Life) -> None:
     clusters = {**life.config["clusters"], "a": {"context": "lab-a"}}
     life.stack.configure({**life.config, "clusters": clusters})

@@ -6,8 +6,7 @@ the linked zones, so that no DNS server has to notice anything first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.conftest import CLUSTERS, Lab
 from tests.support import pki, workloads
 from tests.support.kube import Kube
 from tests.support.stack import Stack
-from tests.support.wait import until
+from tests.support.wait import at_once, until
 
 ORG = "organization/istio-multicluster"
 ROOT = "root"
@@ -81,11 +80,9 @@ class Owner:
 Owners = dict[str, Owner]
 
 
-def together(owners: Sequence[Owner]) -> None:
+def together(owners: Iterable[Owner]) -> None:
     """Update several stacks at a time, as their owners would."""
-    with ThreadPoolExecutor(len(owners)) as pool:
-        for done in [pool.submit(owner.up) for owner in owners]:
-            done.result()
+    at_once(Owner.up, owners)
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +108,7 @@ def owners(lab: Lab, base: Path, root: Owner) -> Iterator[Owners]:
             "delete", "namespace", workloads.NAMESPACE, "--ignore-not-found", timeout=120
         )
         owner.stack.use_environment(**{VARIABLE: owner.name})
-    with ThreadPoolExecutor(len(made)) as pool:
-        for done in [pool.submit(owner.stack.destroy) for owner in made.values()]:
-            done.result()
+    at_once(lambda owner: owner.stack.destroy(), made.values())
 
 
 def test_no_stack_has_another_clusters_kubeconfig(owners: Owners, root: Owner) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
+Item = TypeVar("Item")
 
 INTERVAL_SECONDS = 0.5
 
@@ -29,8 +30,8 @@ def until(
         time.sleep(INTERVAL_SECONDS)
 
 
-def at_once(work: Callable[[str], object], names: Iterable[str]) -> None:
-    """Do the same for several clusters side by side, to the end of all; then raise what failed."""
+def at_once(work: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Do the same for several things side by side, to the end of all; then raise what failed."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work, name) for name in names]:
+        for done in [pool.submit(work, item) for item in items]:
             done.result()
