@@ -13,18 +13,29 @@ from components.samples.bookinfo import Bookinfo
 from components.specs.global_services import callable_services
 from components.trust.root_ca import RootCa
 from components.trust.rotation_guard import TrustPhase
-from stack import configuration, freeze, issued_cas, providers, remote_clusters, wiring
+from stack import (
+    configuration,
+    field_manager,
+    freeze,
+    issued_cas,
+    providers,
+    remote_clusters,
+    wiring,
+)
 from stack.ownership import ROOT, Ownership
 
 settings = configuration.load()
 remote = remote_clusters.read(settings)
+field_manager.use_one()
 freeze.leave_alone(settings.clusters)
 ownership = Ownership(settings)
 cacerts, with_list = wiring.cacerts(settings), None
 others: list[pulumi.Resource] = []
 if settings.root_ca:
     provider = providers.make(ROOT, settings.kubeconfig, ownership.context(ROOT))
-    issuing = wiring.root_ca(settings, settings.root_ca, ownership.claim(ROOT))
+    issuing = wiring.root_ca(
+        settings, settings.root_ca, ownership.claim(ROOT), ownership.crds(ROOT)
+    )
     others.append(root_ca := RootCa("root-ca", issuing, ResourceOptions(provider=provider)))
     cacerts, with_list = {**root_ca.cacerts}, root_ca.with_list
     issued_cas.export(settings.root_ca, root_ca.cacerts)
@@ -35,7 +46,8 @@ guard = TrustPhase("trust-phase", trust, found) if trust.wanted else None
 clusters: dict[str, IstioCluster] = {}
 for name in settings.clusters:
     claim = ownership.claim(name)
-    mesh = wiring.istio_cluster(settings, name, claim, cacerts[name], guard, remote.linked)
+    crds, ca = ownership.crds(name), cacerts[name]
+    mesh = wiring.istio_cluster(settings, name, claim, crds, ca, guard, remote.linked)
     context = ownership.context(name)
     here = ResourceOptions(provider=providers.make(name, settings.kubeconfig, context))
     clusters[name] = IstioCluster(name, mesh, here)

@@ -14,9 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from components import names
 from components.errors import ComponentError
 
 TIMEOUT_SECONDS = 60
+
+# kubectl's own name in managedFields would tell nobody whose edit it is.
+_MANAGER = f"--field-manager={names.FIELD_MANAGER}"
 
 UNREACHABLE = "unreachable"
 """Property of a dynamic resource whose cluster is not to be asked for now."""
@@ -145,10 +149,22 @@ class Kubectl:
         else:
             self.create(manifest)
 
-    def _write(self, verb: str, manifest: Mapping[str, Any]) -> None:
-        # kubectl's own name in managedFields would tell nobody whose edit it is.
-        text = json.dumps(manifest)
-        self._run(verb, "-f", "-", "--field-manager=istio-multicluster", stdin=text)
+    def _write(self, verb: str, manifest: Mapping[str, Any], *options: str) -> None:
+        self._run(verb, "-f", "-", _MANAGER, *options, stdin=json.dumps(manifest))
+
+    def apply_crds(self, file: str) -> None:
+        """Apply a file of CRDs, and wait until the API server serves them."""
+        self._run("apply", "--server-side", "-f", file, _MANAGER)
+        wait = f"--timeout={self.seconds - 5}s"
+        self._run("wait", "--for=condition=Established", "-f", file, wait)
+
+    def label(self, kind: str, name: str, label: str) -> None:
+        """Write a label of an object of the cluster (`KEY=VALUE`), or remove it (`KEY-`)."""
+        self._run("label", kind, name, label, _MANAGER)
+
+    def try_out(self, manifest: Mapping[str, Any]) -> None:
+        """Have the API server and its webhooks judge an object, and keep nothing."""
+        self._write("apply", manifest, "--server-side", "--dry-run=server")
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object if it is there, and wait until it is gone."""

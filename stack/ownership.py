@@ -11,6 +11,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from components import names
+from components.charts.crds import Crd
 from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership import rules
 from components.ownership.claim import Claim
@@ -90,6 +91,11 @@ class Ownership:
         }
         return Claim(mark, frozenset(strange))
 
+    def crds(self, name: str) -> Mapping[str, Crd] | None:
+        """Return the CRDs that a cluster has; None: they are as they should be, or unseen."""
+        seen = self._seen.get(name)
+        return seen.crds if seen else None
+
     def guard(self, resources: Output[list[pulumi.Resource]]) -> None:
         """Guard `refresh` and `destroy`.
 
@@ -129,7 +135,13 @@ def _look(settings: Settings, places: Mapping[str, Place], away: Container[str])
         access = wiring.access(settings, place.context)
         kubectl = Kubectl.from_props(access, seconds=LOOK_SECONDS)
         try:
-            return look(kubectl, place.namespace, _further_namespaces(settings, name))
+            further = _further_namespaces(settings, name)
+            return look(
+                kubectl,
+                place.namespace,
+                further,
+                wiring.crds_of(settings, None if name == ROOT else name),
+            )
         except KubectlError as error:
             return error
 

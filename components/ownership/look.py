@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components import names
+from components.charts import crds
+from components.charts.crds import Crd, WantedCrds
 from components.kubectl import Kubectl
 
 MARK = "istio-multicluster"
@@ -64,27 +66,37 @@ class Seen:
     made it; None: whoever made it left no ID."""
     istio: str | None = None
     """What of Istio runs there, for messages; None: nothing is seen of it."""
+    crds: Mapping[str, Crd] | None = None
+    """The CRDs that are there, by name; None: those that were asked for are as they should be."""
 
 
-def look(kubectl: Kubectl, namespace: str, made: Iterable[str] = ()) -> Seen:
+def look(
+    kubectl: Kubectl,
+    namespace: str,
+    made: Iterable[str] = (),
+    wanted: WantedCrds | None = None,
+) -> Seen:
     """Look at a cluster, with one process.
 
     Args:
         kubectl: for the cluster; its `seconds` bound the look.
         namespace: where the mark is: that of the gateways, or on a root cluster that of the root.
         made: further namespaces that the program makes there.
+        wanted: CRDs that it needs there. Only where they are not as this program has applied them,
+            a second process reads all.
 
     Raises:
         KubectlError: the cluster does not answer, or does not let one look.
     """
     mesh = namespace == names.GATEWAY_NAMESPACE
-    wanted = {namespace, *made, *((names.SYSTEM_NAMESPACE,) if mesh else ())}
+    namespaces = {namespace, *made, *((names.SYSTEM_NAMESPACE,) if mesh else ())}
     objects = kubectl.get_all(
         [
             ("v1", "Namespace", "", "kube-system"),
-            *(("v1", "Namespace", "", name) for name in sorted(wanted)),
+            *(("v1", "Namespace", "", name) for name in sorted(namespaces)),
             ("v1", "ConfigMap", namespace, MARK),
             *(_ISTIO if mesh else ()),
+            *(crds.requests([wanted.chart.sentinel]) if wanted else ()),
         ]
     )
     by_name = {(item["kind"], item["metadata"]["name"]): item for item in objects}
@@ -94,11 +106,21 @@ def look(kubectl: Kubectl, namespace: str, made: Iterable[str] = ()) -> Seen:
         mark=None if mark is None else Mark.from_data(mark.get("data") or {}),
         namespaces={
             name: _labels(by_name["Namespace", name]).get(OWNER_LABEL)
-            for name in sorted(wanted)
+            for name in sorted(namespaces)
             if ("Namespace", name) in by_name
         },
         istio=_istio(by_name),
+        crds=_crds(kubectl, by_name, wanted) if wanted else None,
     )
+
+
+def _crds(
+    kubectl: Kubectl, seen: Mapping[tuple[str, str], Mapping[str, Any]], wanted: WantedCrds
+) -> Mapping[str, Crd] | None:
+    sentinel = seen.get(("CustomResourceDefinition", wanted.chart.sentinel))
+    if sentinel and _labels(sentinel).get(crds.STAMP_LABEL) == wanted.stamp:
+        return None
+    return crds.read(kubectl.get_all(crds.requests(wanted.chart.names)))
 
 
 def _labels(item: Mapping[str, Any]) -> dict[str, str]:

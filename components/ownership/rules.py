@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+from components.objects import API_VERSIONS
 from components.ownership.look import Mark, Seen
 
 VARIABLE = "ISTIO_MULTICLUSTER_REBUILT"
@@ -64,6 +65,7 @@ def refusals(
             or _another_stack(own, seen[name])
             or _another_of_ours(name, seen[name], places if recorded is None else ())
             or _another_istio(own, seen[name])
+            or _old_crds(seen[name])
         )
         if reason:
             what, steps = reason
@@ -157,4 +159,23 @@ def _another_istio(own: str, seen: Seen) -> tuple[str, list[str]] | None:
     return f"has an Istio that is no stack's: {seen.istio}", [
         _MEANT,
         "it is to go: uninstall it by the tool that installed it, its namespaces too",
+    ]
+
+
+def _old_crds(seen: Seen) -> tuple[str, list[str]] | None:
+    """Judge CRDs of somebody else, which are used as they are."""
+    old = []
+    for name, crd in sorted((seen.crds or {}).items()):
+        needed = API_VERSIONS.get(crd.kind, "").rpartition("/")[2]
+        if crd.stamp is None and needed and needed not in crd.served:
+            old.append(
+                f"{name} (serves {', '.join(sorted(crd.served)) or 'nothing'}, not {needed})"
+            )
+    if not old:
+        return None
+    what = f"has CRDs that this program did not make and that are too old: {', '.join(old)}"
+    return what, [
+        "upgrade them by the tool that installed them, e.g. `kubectl apply --server-side` of the "
+        "CRDs of the chart that `istio.version` or `rootCa.certManager.version` names",
+        _MEANT,
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ import pulumi_kubernetes as k8s
 from pulumi import Input, Output, ResourceOptions
 
 from components import model
+from components.charts.crds import Crd
 from components.kubectl import Access
 from components.model import CaCerts, Root
 from components.objects import Component
 from components.ownership import claim
 from components.ownership.claim import Claim
 from components.trust import certificates
-from components.trust.cert_manager import install_cert_manager
+from components.trust.cert_manager import CertManagerArgs, install_cert_manager
 from components.trust.crl_signing import RevocationList, RevocationListArgs
 
 ROOT_LIFETIME_DAYS = 3650
@@ -34,6 +35,8 @@ class RootCaArgs:
 
     claim: Claim
     """Whose the namespace on the root cluster is."""
+    crds: Mapping[str, Crd] | None
+    """cert-manager's CRDs that are there; None: they are as they should be, or unseen."""
     access: Access
     """How kubectl reaches the root cluster (only a revocation list needs it)."""
     clusters: Sequence[str]
@@ -68,6 +71,7 @@ class RootCa(Component):
         super().__init__("istio-multicluster:index:RootCa", name, None, opts)
         self._name = name
         self._claim = args.claim
+        self._crds = args.crds
         self._access = args.access
         self._issuing = args.issuing
         ready = self._namespace()
@@ -103,10 +107,17 @@ class RootCa(Component):
         )
         mark = claim.mark(self, f"{self._name}-mark", self._claim, namespace)
         wanted = self._issuing.cert_manager
-        installed = (
-            install_cert_manager(self, self._name, wanted, self._claim, [mark]) if wanted else []
+        if wanted is None:
+            return [namespace, mark]
+        args = CertManagerArgs(
+            access=self._access,
+            wanted=wanted,
+            crds=self._crds,
+            claim=self._claim,
+            issuers_in=self._issuing.namespace,
+            after=[mark],
         )
-        return [namespace, mark, *installed]
+        return [namespace, mark, install_cert_manager(self, self._name, args)]
 
     def _issuer(
         self, root: Root, ready: list[pulumi.Resource]

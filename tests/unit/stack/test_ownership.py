@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pulumi
 import pytest
 
@@ -19,7 +17,7 @@ Look = dict[str, Seen | KubectlError]
 def seeing(seen: Look) -> object:
     """Return a look by context, or what goes wrong with it; other clusters are new."""
 
-    def look(kubectl: Kubectl, _namespace: str, _made: Iterable[str]) -> Seen:
+    def look(kubectl: Kubectl, *_: object) -> Seen:
         found = seen.get(kubectl.context, Seen(f"uid of {kubectl.context}"))
         if isinstance(found, KubectlError):
             raise found
@@ -42,7 +40,7 @@ def test_all_is_refused_together_before_anything_is_registered(
     for path in ("clusters.a.context: context 'ctx-a'", "rootCa.context: context 'ctx-root'"):
         assert f"{path} belongs to stack o/p/prod (ID f0reign) since 2026-01-02" in str(run.error)
     made = {r.kind for r in run.registrations} - {"Identity", "TrustPhase"}
-    assert made <= {"IstioCluster", "ClusterLink", "RootCa", "RemoteDns", "GatewayChart"}, (
+    assert made <= {"IstioCluster", "ClusterLink", "RootCa", "RemoteDns", "RenderedChart"}, (
         "components are names; nothing of theirs is registered"
     )
 

@@ -85,7 +85,8 @@ def test_the_guard_is_told_nothing_that_has_no_use(settings: Settings) -> None:
 def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
     settings: Settings,
 ) -> None:
-    args = wiring.istio_cluster(replace(settings, caller_identity=True), "b", CLAIM, None, None, {})
+    told = replace(settings, caller_identity=True)
+    args = wiring.istio_cluster(told, "b", CLAIM, None, None, None, {})
     assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-b"}
     assert args.trust_domain == "b.example"
     assert args.link_port == 15444
@@ -97,7 +98,7 @@ def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
 
 def test_the_root_cluster_is_reached_by_its_own_context(settings: Settings) -> None:
     assert settings.root_ca
-    args = wiring.root_ca(settings, settings.root_ca, CLAIM)
+    args = wiring.root_ca(settings, settings.root_ca, CLAIM, None)
     assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-root"}
     assert list(args.clusters) == ["a", "b", "c"]
     assert args.issuing.revoked == ("c0ffee",)

@@ -39,7 +39,7 @@ from tests.unit.support.answers import Answers
 
 PROJECT_DIR = Path(__file__).parents[3]
 PROJECT = "istio-multicluster"
-CHART = "istio-multicluster:index:GatewayChart"
+CHART = "istio-multicluster:index:RenderedChart"
 UNKNOWN = rpc.UNKNOWN
 STACK_ID = "5tack-1d"
 PROVIDER_VERSION = metadata.version("pulumi-kubernetes")
@@ -290,10 +290,12 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
         )
 
 
-Look = Callable[[Kubectl, str, Iterable[str]], Seen]
+Look = Callable[[Kubectl, str, Iterable[str], Iterable[str]], Seen]
 
 
-def empty_cluster(kubectl: Kubectl, _namespace: str, _made: Iterable[str]) -> Seen:
+def empty_cluster(
+    kubectl: Kubectl, _namespace: str, _made: Iterable[str], _crds: Iterable[str]
+) -> Seen:
     """Return what a look at a new cluster sees."""
     return Seen(f"uid of {kubectl.context}")
 

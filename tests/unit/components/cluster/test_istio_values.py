@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import helm
+from components.charts import helm
 from components.cluster import istio_values
 from tests.unit.support.recorder import Run
 
@@ -220,10 +220,9 @@ def test_charts_are_found_in_each_kind_of_repository(
 
 
 def test_the_program_hands_these_values_to_the_charts(full: Run) -> None:
-    values = full["Release b-istiod"].inputs["values"]
+    values = full["Chart b-istiod"].inputs["values"]
     assert values["meshConfig"]["trustDomain"] == "b.example"
     assert values["volumes"] == [PLUGGED]
-    assert full["Release b-istiod"].inputs["timeout"] == helm.TIMEOUT_SECONDS
     for role, kind in (("ingressgateway", "LoadBalancer"), ("egressgateway", "ClusterIP")):
         chart = full[f"Chart b-{role}"]
         assert chart.object_name == f"Chart istio-gateways/istio-{role}", (
@@ -235,5 +234,5 @@ def test_the_program_hands_these_values_to_the_charts(full: Run) -> None:
     ingress = full["Chart a-ingressgateway"].inputs["values"]
     assert [p["port"] for p in ingress["service"]["ports"]] == [15021, 15443, 80, 443]
     assert ingress["replicaCount"] == 2
-    assert full["Release a-base"].inputs["name"] == "istio-base"
-    assert full["Release a-istiod"].object_name == "Release istio-system/istiod"
+    assert full["Chart a-base"].inputs["name"] == "istio-base"
+    assert full["Chart a-istiod"].object_name == "Chart istio-system/istiod"

@@ -1,4 +1,4 @@
-"""The chart of a gateway: rendered without its cluster, its objects Pulumi's own."""
+"""A chart: rendered without its cluster, its objects Pulumi's own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from components import helm
-from components.cluster import istio_values
-from components.cluster.gateway_chart import GatewayChartArgs, template_options
+from components.charts import helm
+from components.charts.rendered_chart import KUBE_VERSION, RenderedChartArgs, template_options
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import stack
@@ -17,7 +16,7 @@ from tests.unit.support.stacks import stack
 def options(repository: str) -> dict[str, Any]:
     location = helm.location(repository, "gateway", "1.2.3")
     return template_options(
-        GatewayChartArgs(
+        RenderedChartArgs(
             release="istio-ingressgateway",
             namespace="istio-gateways",
             location=location,
@@ -46,7 +45,7 @@ def test_a_chart_is_rendered_from_each_kind_of_repository_and_no_cluster_is_aske
         "release_name": "istio-ingressgateway",
         "namespace": "istio-gateways",
         "values": {"replicaCount": 2},
-        "kube_version": istio_values.KUBE_VERSION,
+        "kube_version": KUBE_VERSION,
         "api_versions": ["v1"],
     }
 
@@ -54,11 +53,13 @@ def test_a_chart_is_rendered_from_each_kind_of_repository_and_no_cluster_is_aske
 def test_its_objects_wait_for_what_the_chart_waits_for(full: Run) -> None:
     for role in ("ingressgateway", "egressgateway"):
         name = f"a-{role}:istio-gateways/istio-{role}"
-        (service,) = (r for r in full.registrations if r.name == name)
+        (service,) = (r for r in full.registrations if (r.name, r.kind) == (name, "Service"))
         assert service.kind == "Service"
         assert service.provider == "a", "a component does not hand its provider to all of them"
         assert service.depends_on == full[f"Chart a-{role}"].depends_on
-        assert "a-istiod" in service.depends_on, "istiod's webhook puts the proxy into its pods"
+        assert "a-istiod-ready" in service.depends_on, (
+            "istiod's webhook puts the proxy into its pods"
+        )
 
 
 def test_the_gateways_address_is_that_of_its_service(program: ProgramRunner) -> None:
