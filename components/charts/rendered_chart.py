@@ -17,6 +17,8 @@ KUBE_VERSION = "1.34.0"
 """Kubernetes that charts are rendered for. Istio's are the same for all that Istio takes."""
 
 CRD = "CustomResourceDefinition"
+ROLES = ("ClusterRole", "Role")
+BINDINGS = ("ClusterRoleBinding", "RoleBinding")
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet", "Job")
 WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
@@ -104,9 +106,13 @@ class RenderedChart(Component):
 
     def _register(self, items: Sequence[Item]) -> list[pulumi.Resource]:
         mine = [self._args.edit(item) for item in items if not self._is_crd(item)]
-        first = [self._object(item) for item in mine if item["kind"] not in WORKLOADS]
-        then = [*self._args.workloads_after, *first]
-        return first + [self._object(item, *then) for item in mine if item["kind"] in WORKLOADS]
+        first = [i for i in mine if i["kind"] not in (*BINDINGS, *WORKLOADS)]
+        made = {id(item): self._object(item) for item in first}
+        roles = [made[id(item)] for item in first if item["kind"] in ROLES]
+        bindings = [self._object(item, *roles) for item in mine if item["kind"] in BINDINGS]
+        before = [*made.values(), *bindings]
+        then = [*self._args.workloads_after, *before]
+        return before + [self._object(item, *then) for item in mine if item["kind"] in WORKLOADS]
 
     def _object(self, item: Item, *then: pulumi.Resource) -> pulumi.Resource:
         options = self.options(*self._args.after, *then)
