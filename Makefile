@@ -29,7 +29,7 @@ preview: lab ## Show what `make up` would change
 
 .PHONY: destroy
 destroy: lab ## Remove Istio, the links and Bookinfo from the lab's clusters
-	@$(TOOLS) && pulumi destroy --stack $(STACK) --yes --skip-preview
+	@$(TOOLS) && ISTIO_MULTICLUSTER_REMOVED=istio-root-ca pulumi destroy --stack $(STACK) --yes --skip-preview
 
 .PHONY: down
 down: .venv ## Remove the lab: clusters, state, everything but the cache of built tools

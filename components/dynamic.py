@@ -38,6 +38,7 @@ HANDLERS: Mapping[str, str] = {
     "OwnershipGuard": "components.ownership.guard:OwnershipGuardHandler",
     "Revocation": "components.trust.crl_rollout:RevocationHandler",
     "RevocationList": "components.trust.crl_signing:RevocationListHandler",
+    "RootKeys": "components.ownership.root_keys:RootKeysHandler",
     "TrustPhase": "components.trust.rotation_guard:TrustPhaseHandler",
     "WebhooksReady": "components.charts.webhooks_ready:WebhooksReadyHandler",
 }

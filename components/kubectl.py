@@ -159,8 +159,8 @@ class Kubectl:
         self._run("wait", "--for=condition=Established", "-f", file, wait)
 
     def label(self, kind: str, name: str, label: str) -> None:
-        """Write a label of an object of the cluster (`KEY=VALUE`), or remove it (`KEY-`)."""
-        self._run("label", kind, name, label, _MANAGER)
+        """Write a label (`KEY=VALUE`) of an object of the cluster, in place of what it has."""
+        self._run("label", kind, name, label, "--overwrite", _MANAGER)
 
     def try_out(self, manifest: Mapping[str, Any]) -> None:
         """Have the API server and its webhooks judge an object, and keep nothing."""

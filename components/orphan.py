@@ -12,13 +12,18 @@ import socket
 import sys
 import threading
 import time
+from functools import cache
 
 INTERVAL_SECONDS = 2.0
 PLUGIN = os.path.join("pulumi", "dynamic", "__main__.py")
 
 
+@cache
 def watch() -> None:
-    """Watch the engine from now on, if this process is the plugin."""
+    """Watch the engine from now on, if this process is the plugin.
+
+    One that nobody has asked anything yet has loaded nothing of this program, and waits on.
+    """
     if sys.argv[0].endswith(PLUGIN) and len(sys.argv) > 1:
         host, _, port = sys.argv[1].rpartition(":")
         if port.isdigit():

@@ -14,6 +14,7 @@ from pulumi import ResourceTransformationArgs, ResourceTransformationResult
 
 from components.names import FIELD_MANAGER
 
+NAMESPACE = "kubernetes:core/v1:Namespace"
 ANNOTATION = "pulumi.com/patchFieldManager"
 
 
@@ -24,6 +25,8 @@ def use_one() -> None:
 
 def _transform(args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
     if not args.type_.startswith("kubernetes:") or args.opts.id is not None:
+        return None
+    if args.type_ == NAMESPACE and args.opts.retain_on_delete:  # somebody else's: see claim.py
         return None
     given: Any = args.props["metadata"]
     annotations = {**(given.get("annotations") or {}), ANNOTATION: FIELD_MANAGER}

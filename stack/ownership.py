@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from components import names
+from components import confirmations, names
 from components.charts.crds import Crd
 from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership import rules
@@ -42,7 +41,7 @@ class Ownership:
         self._places = _places(settings)
         self._away = {name for name, cluster in settings.clusters.items() if cluster.unreachable}
         self._seen = _look(settings, self._places, self._away)
-        self._rebuilt = rules.rebuilt(os.environ.get(rules.VARIABLE, ""))
+        self._rebuilt = confirmations.rebuilt()
         own = Identity("stack-identity", IdentityArgs(str(uuid.uuid4()))).value
         # Before the state learns which clusters these are: it would keep the wrong one.
         nobodys = own.apply(lambda known: self._verify(known, None))
@@ -52,8 +51,15 @@ class Ownership:
         )
         """The stack's ID. Known once every cluster has been found to be what it should be: all that
         is registered waits for it."""
-        self.found: Output[list[pulumi.Resource]] = self.stack_id.apply(lambda _: [])
-        """To depend on, for what is on no cluster: nothing, once `stack_id` is known."""
+        self._found: Output[list[pulumi.Resource]] = self.stack_id.apply(lambda _: [])
+
+    def options(self, provider: pulumi.ProviderResource | None = None) -> ResourceOptions:
+        """Return the options of a component: it is registered once `stack_id` is known.
+
+        Args:
+            provider: that of its cluster, if it is on one alone.
+        """
+        return ResourceOptions(provider=provider, depends_on=self._found)
 
     def _identify(self, name: str, nobodys: Output[str]) -> Output[str]:
         seen = self._seen.get(name)
@@ -63,7 +69,9 @@ class Ownership:
         return Identity(f"{name}-identity", args).value
 
     def _verify(self, own: str, recorded: Mapping[str, str] | None) -> str:
-        reasons = rules.refusals(own, self._places, self._seen, recorded, self._rebuilt)
+        reasons = rules.refusals(
+            own, self._places, self._seen, recorded, self._rebuilt, confirmations.taken_over()
+        )
         if reasons:
             raise pulumi.RunError("nothing has been changed:\n" + "\n".join(reasons))
         return own
@@ -108,7 +116,9 @@ class Ownership:
             if name not in self._away
         }
         options = ResourceOptions(depends_on=resources)
-        OwnershipGuard("ownership-guard", OwnershipGuardArgs(self.stack_id, places), options)
+        keys = self._settings.root_ca.namespace if self._settings.root_ca else ""
+        args = OwnershipGuardArgs(self.stack_id, places, keys)
+        OwnershipGuard("ownership-guard", args, options)
 
 
 def _places(settings: Settings) -> dict[str, Place]:

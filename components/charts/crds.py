@@ -23,9 +23,10 @@ from components.charts import helm
 from components.dynamic import Kind
 from components.errors import ComponentError
 from components.handler import Handler, Props, Seen
-from components.kubectl import Access, Kubectl
+from components.kubectl import UNREACHABLE, Access, Kubectl, skips_unreachable
 
 API_VERSION = "apiextensions.k8s.io/v1"
+LOST = "lost"
 STAMP_LABEL = "istio-multicluster/crds"
 """Label of the CRDs that this program applied: which chart they are of."""
 
@@ -180,7 +181,9 @@ class CrdsHandler(Handler):
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         """Compare the charts; there is something to do as well when CRDs have gone."""
         changed = super().diff(id_, olds, news).changes
-        return DiffResult(changes=bool(changed or news["manifest"]))
+        # Of a cluster that is away the inputs are those of before, with a file that is gone.
+        missing = news["manifest"] and not news.get(UNREACHABLE)
+        return DiffResult(changes=bool(changed or missing))
 
     def outputs(self, props: Props, olds: Props) -> Props:
         """Apply the CRDs, and wait until the API server has them.
@@ -192,8 +195,8 @@ class CrdsHandler(Handler):
         if file := props["manifest"]:
             kubectl.apply_crds(file)
         elif lost := self._lost(props):
-            # Without its stamp the next run looks at all of them.
-            kubectl.label("crd", props["sentinel"], f"{STAMP_LABEL}-")
+            # With another stamp it is one that the next run looks at all for, and applies.
+            kubectl.label("crd", props["sentinel"], f"{STAMP_LABEL}={LOST}")
             raise LostCrdsError(
                 f"context {kubectl.context!r}: CRDs have gone: {', '.join(lost)}; run `pulumi up` "
                 "again, which applies them; all objects of their kinds have gone with them, so let "
@@ -203,6 +206,9 @@ class CrdsHandler(Handler):
 
     def read(self, id_: str, props: Props) -> Seen:
         """See whether they are there: if not, the next update has something to do."""
+        kubectl = Kubectl.from_props(props)
+        if skips_unreachable(kubectl):
+            return super().read(id_, props)
         return super().read(id_, {**props, "stamp": ""} if self._lost(props) else props)
 
     def _lost(self, props: Props) -> list[str]:

@@ -32,7 +32,7 @@ class WebhooksReadyHandler(Handler):
     """Waits whenever what is installed has changed; changes nothing itself."""
 
     id = "webhooks-ready"
-    compared = ("installed",)
+    compared = ("installed", "cluster")
 
     def outputs(self, props: Props, olds: Props) -> Props:
         """Wait.
@@ -60,11 +60,16 @@ class WebhooksReadyHandler(Handler):
 
 def _missing(kubectl: Kubectl, webhooks: Sequence[str], probe: Mapping[str, Any]) -> str:
     """Return what is not as it should be; empty: nothing."""
-    pairs = (item.split("/") for item in webhooks)
-    for item in kubectl.get_all([(_API, kind, "", name) for kind, name in pairs]):
-        if not all(hook["clientConfig"].get("caBundle") for hook in item.get("webhooks") or ()):
-            return f"{item['kind']} {item['metadata']['name']} has no caBundle"
+    pairs = [item.split("/") for item in webhooks]
     try:
+        found = kubectl.get_all([(_API, kind, "", name) for kind, name in pairs])
+        complete = {
+            f"{item['kind']}/{item['metadata']['name']}"
+            for item in found
+            if all(hook["clientConfig"].get("caBundle") for hook in item.get("webhooks") or ())
+        }
+        if waiting := sorted({*webhooks} - complete):
+            return f"without caBundle: {', '.join(waiting)}"
         kubectl.try_out(probe)
     except KubectlError as error:
         return str(error)
@@ -79,6 +84,8 @@ class WebhooksReadyArgs:
     """What has been installed, for messages."""
     installed: str
     """Tells one installation from another: after a change there is a wait again."""
+    cluster: Input[str]
+    """UID of the cluster: one that was built anew is waited for as well."""
     webhooks: Input[Sequence[str]]
     """`kind/name` of each configuration of webhooks that has to be completed."""
     probe: Mapping[str, Any]
@@ -107,6 +114,7 @@ class WebhooksReady(Resource, module="istio-multicluster", name="WebhooksReady")
             **args.access,
             "what": args.what,
             "installed": args.installed,
+            "cluster": args.cluster,
             "webhooks": args.webhooks,
             "probe": args.probe,
         }

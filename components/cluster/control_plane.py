@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from components import names
 from components.charts import crds, helm
@@ -41,6 +41,8 @@ class ControlPlaneArgs:
     """Values of the chart `istiod`."""
     crds: Mapping[str, Crd] | None
     """Istio's CRDs that are there; None: they are as they should be, or unseen."""
+    uid: Input[str]
+    """UID of the cluster."""
     after: Sequence[pulumi.Resource]
     """What everything waits for."""
     cacerts: Sequence[pulumi.Resource]
@@ -102,6 +104,7 @@ def install_control_plane(parent: Component, name: str, args: ControlPlaneArgs) 
         WebhooksReadyArgs(
             what="istiod",
             installed=helm.digest(wanted.stamp, istio.base_values, args.values),
+            cluster=args.uid,
             webhooks=webhooks,
             probe=STRICT_MTLS,
             access=args.access,

@@ -216,6 +216,7 @@ class IstioCluster(Component):
             istio=istio,
             values=values,
             crds=args.crds,
+            uid=args.claim.mark.uid,
             after=[self.system_namespace],
             cacerts=cacerts,
         )

@@ -9,6 +9,7 @@ import pulumi
 from pulumi import Input
 from pulumi.dynamic import Resource
 
+from components import confirmations
 from components.dynamic import Kind
 from components.errors import ComponentError
 from components.handler import Handler, Props
@@ -52,7 +53,7 @@ class ClusterMarkHandler(Handler):
         if found is None:  # it has gone meanwhile, so this is not the moment to go on
             raise MarkedError(f"the mark in context {kubectl.context!r} comes and goes: run again")
         mark = Mark.from_data(found.get("data") or {})
-        if mark.stack_id != props["stackId"]:
+        if mark.stack_id not in (props["stackId"], confirmations.taken_over()):
             raise MarkedError(
                 f"context {kubectl.context!r} has been marked meanwhile by stack {mark.stack} (ID "
                 f"{mark.stack_id}): nothing has been made there; name another context"

@@ -5,7 +5,6 @@ It depends on all that the stack makes, so it is the first that is deleted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ import pulumi
 from pulumi import Input
 from pulumi.dynamic import Resource
 
+from components import confirmations
 from components.dynamic import Kind
 from components.errors import ComponentError
 from components.handler import Handler, Props
 from components.handler import Seen as Refreshed
 from components.kubectl import Access, ForbiddenError, Kubectl, KubectlError, MissingError
-from components.ownership import rules
+from components.ownership import root_keys, rules
 from components.ownership.look import LOOK_SECONDS, Seen, look
 from components.ownership.rules import Place
 
@@ -33,7 +33,7 @@ class OwnershipGuardHandler(Handler):
     """Looks at every cluster before anything is read into the state or deleted."""
 
     id = "ownership-guard"
-    compared = ("stackId", "places")
+    compared = ("stackId", "places", "keys")
 
     def read(self, id_: str, props: Props) -> Refreshed:
         """Refuse a refresh that would take another cluster's objects for this stack's."""
@@ -41,12 +41,15 @@ class OwnershipGuardHandler(Handler):
         return super().read(id_, props)
 
     def delete(self, _id: str, props: Props) -> None:
-        """Refuse to delete what is not this stack's.
+        """Refuse to delete what is not this stack's, or the keys of a root that nobody has named.
 
         Raises:
             NotOursError: with the reason for each cluster.
+            RootKeyError: the namespace of the root is not named.
         """
         self._refuse(props, "nothing has been deleted")
+        if props["keys"]:
+            root_keys.refuse(props["keys"])
 
     def _refuse(self, props: Props, consequence: str) -> None:
         places: dict[str, dict[str, Any]] = props["places"]
@@ -70,7 +73,7 @@ class OwnershipGuardHandler(Handler):
             },
             {name: seen for name, seen in looks.items() if seen},
             {name: place["uid"] for name, place in places.items()},
-            rules.rebuilt(os.environ.get(rules.VARIABLE, "")),
+            confirmations.rebuilt(),
         )
         if reasons:
             raise NotOursError("\n".join([f"{consequence}:", *reasons]))
@@ -96,6 +99,8 @@ class OwnershipGuardArgs:
     """ID of the stack."""
     places: Mapping[str, Guarded]
     """Every cluster of the stack."""
+    keys: str
+    """Namespace with the keys of the stack's roots; empty: it has none."""
 
 
 class OwnershipGuard(Resource, module="istio-multicluster", name="OwnershipGuard"):
@@ -121,5 +126,5 @@ class OwnershipGuard(Resource, module="istio-multicluster", name="OwnershipGuard
             }
             for cluster, guarded in args.places.items()
         }
-        props = {"stackId": args.stack_id, "places": places}
+        props = {"stackId": args.stack_id, "places": places, "keys": args.keys}
         super().__init__(Kind("OwnershipGuard"), name, props, opts)

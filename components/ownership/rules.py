@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 
+from components.confirmations import REBUILT, TAKE_OVER
 from components.objects import API_VERSIONS
 from components.ownership.look import Mark, Seen
 
-VARIABLE = "ISTIO_MULTICLUSTER_REBUILT"
-"""Environment variable with the clusters that were built anew: `NAME=TOKEN,...`."""
 TOKEN_LENGTH = 8
 
 
@@ -32,18 +31,13 @@ def token(seen: Seen) -> str:
     return seen.uid[:TOKEN_LENGTH]
 
 
-def rebuilt(text: str) -> dict[str, str]:
-    """Return the clusters that the environment variable names, with their tokens."""
-    pairs = (item.strip().partition("=") for item in text.split(",") if item.strip())
-    return {name: given for name, _, given in pairs}
-
-
 def refusals(
     own: str,
     places: Mapping[str, Place],
     seen: Mapping[str, Seen],
     recorded: Mapping[str, str] | None,
     named: Mapping[str, str],
+    lost: str = "",
 ) -> list[str]:
     """Return why nothing may be changed, one text for each cluster that is not what it should be.
 
@@ -53,18 +47,20 @@ def refusals(
         seen: what a look has seen; a cluster that does not answer is missing.
         recorded: the UID by which the state knows each cluster; empty or missing: it is new to it.
             None: what the state knows does not matter yet.
-        named: what `rebuilt` returns.
+        named: the clusters that were built anew, with their tokens.
+        lost: ID of a stack whose state is lost: its clusters are taken over.
     """
     found = []
+    ours = {own, lost} - {""}
     for name, place in places.items():
         if name not in seen:
             continue
         reason = (
             _another_name(name, places, seen)
             or (recorded is not None and _another_cluster(name, places, seen, recorded, named))
-            or _another_stack(own, seen[name])
+            or _another_stack(ours, seen[name])
             or _another_of_ours(name, seen[name], places if recorded is None else ())
-            or _another_istio(own, seen[name])
+            or _another_istio(ours, seen[name])
             or _old_crds(seen[name])
         )
         if reason:
@@ -113,18 +109,18 @@ def _another_cluster(
     )
     if named.get(name) == token(seen[name]):
         return None
-    command = f"`{VARIABLE}={name}={token(seen[name])} pulumi up --refresh`"
+    command = f"`{REBUILT}={name}={token(seen[name])} pulumi up --refresh`"
     return what, [_MEANT, f"{label} was built anew: {command} fills it"]
 
 
-def _another_stack(own: str, seen: Seen) -> tuple[str, list[str]] | None:
+def _another_stack(ours: Set[str], seen: Seen) -> tuple[str, list[str]] | None:
     mark = seen.mark
     if mark is None:
-        others = sorted({owner for owner in seen.namespaces.values() if owner not in (None, own)})
+        others = sorted({o for o in seen.namespaces.values() if o is not None and o not in ours})
         if not others:
             return None
         return f"has namespaces of another stack, whose ID is {others[0]}", [_MEANT]
-    return None if mark.stack_id == own else _foreign(mark)
+    return None if mark.stack_id in ours else _foreign(mark)
 
 
 def _another_of_ours(name: str, seen: Seen, others: Container[str]) -> tuple[str, list[str]] | None:
@@ -149,12 +145,13 @@ def _foreign(mark: Mark) -> tuple[str, list[str]]:
         "it belongs to, with the backend that has its state",
         f"that stack is to give it up: take {mark.cluster} out of its stack file and run `pulumi "
         "up` there",
-        "its state is lost: restore it from a backup of the backend (`pulumi stack import`)",
+        "its state is lost, and no backup of the backend is left to restore (`pulumi stack "
+        f"import`): `{TAKE_OVER}={mark.stack_id} pulumi up` takes its clusters over",
     ]
 
 
-def _another_istio(own: str, seen: Seen) -> tuple[str, list[str]] | None:
-    if seen.istio is None or seen.mark or own in seen.namespaces.values():
+def _another_istio(ours: Set[str], seen: Seen) -> tuple[str, list[str]] | None:
+    if seen.istio is None or seen.mark or ours & {*seen.namespaces.values()}:
         return None
     return f"has an Istio that is no stack's: {seen.istio}", [
         _MEANT,

@@ -71,7 +71,7 @@ def install_cert_manager(parent: Component, name: str, args: CertManagerArgs) ->
             release="cert-manager",
             namespace=NAMESPACE,
             location=location,
-            values=helm.merge(DEFAULTS, wanted.values, {"crds": {"enabled": bool(missing)}}),
+            values=helm.merge(DEFAULTS, wanted.values, _with_crds(wanted.values, bool(missing))),
             after=[namespace],
             crds=kinds_wanted.chart.names,
         ),
@@ -94,12 +94,20 @@ def install_cert_manager(parent: Component, name: str, args: CertManagerArgs) ->
         WebhooksReadyArgs(
             what="cert-manager",
             installed=helm.digest(kinds_wanted.stamp, wanted.values),
+            cluster=args.claim.mark.uid,
             webhooks=chart.webhooks,
             probe=probe,
             access=args.access,
         ),
         ResourceOptions(parent=parent, depends_on=made),
     )
+
+
+def _with_crds(user: Mapping[str, Any], rendered: bool) -> Mapping[str, Any]:
+    """Return the values that say whether CRDs are rendered: before 1.15 it was another one."""
+    if "installCRDs" in user:
+        return {"installCRDs": rendered, "crds": {"enabled": False}}
+    return {"crds": {"enabled": rendered}}
 
 
 def crds_of(wanted: CertManager) -> WantedCrds:

@@ -17,6 +17,7 @@ from components.model import CaCerts, Root
 from components.objects import Component
 from components.ownership import claim
 from components.ownership.claim import Claim
+from components.ownership.root_keys import RootKeys, RootKeysArgs
 from components.trust import certificates
 from components.trust.cert_manager import CertManagerArgs, install_cert_manager
 from components.trust.crl_signing import RevocationList, RevocationListArgs
@@ -106,6 +107,11 @@ class RootCa(Component):
             resource_name, self._issuing.namespace, self._claim, self.options()
         )
         mark = claim.mark(self, f"{self._name}-mark", self._claim, namespace)
+        RootKeys(
+            f"{self._name}-keys",
+            RootKeysArgs(self._issuing.namespace, self._access),
+            self.options(namespace),
+        )
         wanted = self._issuing.cert_manager
         if wanted is None:
             return [namespace, mark]

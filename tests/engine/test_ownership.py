@@ -9,68 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from pulumi.automation import CommandError
 
+from components.confirmations import REBUILT, TAKE_OVER
 from components.ownership.look import MARK
-from components.ownership.rules import VARIABLE
-from tests.support import dev, pki
 from tests.support.apiservers import ApiServers, tools
+from tests.support.bare_mesh import GATEWAYS, BareMesh
 from tests.support.controllers import Controllers
 from tests.support.stack import Stack
 
-CLUSTERS = ("a", "b")
 SPARE = "spare"
 UNCHANGED = {"same"}
-GATEWAYS = "/api/v1/namespaces/istio-gateways"
 
 
-class Mesh:
-    """The stack, its clusters, and one more cluster."""
+class Mesh(BareMesh):
+    """Two clusters with a stack, and one more cluster."""
 
     def __init__(self, servers: ApiServers, base: Path) -> None:
-        self.servers = servers
-        self.base = base
-        self.certificates = base / "certificates"
-        pki.write(self.certificates, [*CLUSTERS, "bb", SPARE])
-        self.stack = self.another("test")
-
-    def another(self, name: str, config: dict[str, Any] | None = None) -> Stack:
-        """Return a stack with the same stack file, and a backend of its own."""
-        directory = self.base / name
-        directory.mkdir()
-        return Stack(directory, self.servers.kubeconfig, config or self.config())
-
-    def config(self, **contexts: str) -> dict[str, Any]:
-        """Return a stack file; by name of a cluster, the cluster that its context leads to."""
-        contexts = contexts or {name: name for name in CLUSTERS}
-        return {
-            "clusters": {
-                name: {"context": self.servers.clusters[at].context}
-                for name, at in contexts.items()
-            },
-            "rootCa": {"directory": str(self.certificates), "warnDays": 0},
-            "istio": dev.settings()["istio"],
-        }
-
-    def uids(self) -> dict[str, str]:
-        """Return the UIDs of all that would be others if they were deleted and made anew."""
-        return {
-            f"{name} {item['metadata']['name']}": item["metadata"]["uid"]
-            for name in CLUSTERS
-            for path in ("/api/v1/namespaces", f"{GATEWAYS}/services", f"{GATEWAYS}/configmaps")
-            for item in self.servers.clusters[name].items(path)
-        }
+        super().__init__(servers, base, [SPARE])
+        self.stack = self.new_stack("test")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     base = tmp_path_factory.mktemp("ownership")
     with ApiServers(base / "api", tools()) as servers, Controllers(servers.clusters):
-        servers.add([*CLUSTERS, SPARE])
         mesh = Mesh(servers, base)
         mesh.stack.up()
         yield mesh
@@ -78,13 +44,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 @pytest.fixture
 def mesh(made: Mesh) -> Iterator[Mesh]:
-    """Hand out the clusters; afterwards all is as before and the stack finds nothing to do."""
-    before = made.uids()
+    """Hand out the clusters; afterwards they and the state are as before."""
+    before = made.uids(), made.stack.urns()
     yield made
     made.stack.use_environment()
     made.stack.configure(made.config())
-    assert set(made.stack.preview()) == UNCHANGED
-    assert made.uids() == before
+    assert (made.uids(), made.stack.urns()) == before
 
 
 def refused(stack: Stack, *words: str, runs: Sequence[Callable[[], object]] = ()) -> None:
@@ -102,14 +67,13 @@ def refused(stack: Stack, *words: str, runs: Sequence[Callable[[], object]] = ()
 
 def urn(stack: Stack, name: str) -> str:
     """Return the URN of a resource."""
-    resources = stack.stack.export_stack().deployment["resources"]  # type: ignore[index]
-    return next(str(r["urn"]) for r in resources if r["urn"].endswith(f"::{name}"))
+    return next(each for each in stack.urns() if each.endswith(f"::{name}"))
 
 
 def test_a_copied_stack_file_takes_nothing_and_destroys_nothing(mesh: Mesh) -> None:
-    second = mesh.another("second")
-    mark = mesh.servers.clusters["b"].call("GET", f"{GATEWAYS}/configmaps/{MARK}")["data"]
-    whose = f"belongs to stack organization/istio-multicluster/test (ID {mark['stackId']}) since"
+    second = mesh.new_stack("second")
+    stack_id = mesh.mark("b")["stackId"]
+    whose = f"belongs to stack organization/istio-multicluster/test (ID {stack_id}) since"
     refused(second, f"clusters.a.context: context 'bare-a' {whose}", f"context 'bare-b' {whose}")
     second.destroy()  # it has made nothing, so there is nothing to refuse
 
@@ -140,15 +104,15 @@ def lead_elsewhere(mesh: Mesh) -> Callable[[], object]:
 
 
 def test_another_cluster_in_the_kubeconfig_is_neither_refreshed_nor_destroyed(mesh: Mesh) -> None:
-    before = mesh.stack.stack.export_stack()
     put_right = lead_elsewhere(mesh)
     try:
         said = "leads to another cluster than before"
         refused(mesh.stack, said, runs=[mesh.stack.destroy, mesh.stack.refresh])
     finally:
         put_right()
-    # A refresh runs all its steps side by side: what it has forgotten is put back.
-    mesh.stack.stack.import_stack(before)
+    # A refresh runs all its steps side by side: what it has forgotten is found again.
+    mesh.stack.up()
+    assert set(mesh.stack.preview()) == UNCHANGED
 
 
 def test_two_names_for_one_cluster(mesh: Mesh) -> None:
@@ -175,11 +139,54 @@ def test_a_stack_that_was_renamed_goes_on(mesh: Mesh) -> None:
     mesh.stack.rename("other")
     try:
         assert set(mesh.stack.up()) == {"same", "update"}
-        mark = mesh.servers.clusters["a"].call("GET", f"{GATEWAYS}/configmaps/{MARK}")
-        assert mark["data"]["stack"] == "organization/istio-multicluster/other"
+        assert mesh.mark("a")["stack"] == "organization/istio-multicluster/other"
     finally:
         mesh.stack.rename("test")
         mesh.stack.up()
+
+
+def test_a_lost_state_is_taken_over_and_a_state_moves_to_another_backend(mesh: Mesh) -> None:
+    clusters = mesh.uids()
+    second = mesh.new_stack("new-backend")
+    stack_id = mesh.mark("a")["stackId"]
+    refused(second, f"`{TAKE_OVER}={stack_id} pulumi up` takes its clusters over")
+    second.use_environment(**{TAKE_OVER: stack_id})
+    second.up()
+    assert mesh.uids() == clusters, "no object is replaced"
+    second.use_environment()
+    assert set(second.preview()) == UNCHANGED
+    # A change of something that the first stack had made: it is no conflict of field managers.
+    config = mesh.config()
+    config["clusters"]["a"]["replicas"] = 2
+    second.configure(config)
+    second.up()
+    second.configure(mesh.config())
+    second.up()
+    refused(mesh.stack, f"(ID {mesh.mark('a')['stackId']}) since")
+    mesh.stack.stack.import_stack(second.stack.export_stack())
+    assert set(mesh.stack.preview()) == UNCHANGED
+    assert mesh.uids() == clusters
+
+
+def test_an_old_state_from_a_backup_catches_up(mesh: Mesh) -> None:
+    before = mesh.stack.stack.export_stack()
+    config = mesh.config()
+    config["clusters"]["b"]["exposes"] = [
+        {"service": "db", "namespace": "apps", "port": 5432, "protocol": "tcp"}
+    ]
+    mesh.stack.configure(config)
+    mesh.stack.up()
+    now = mesh.uids()
+    mesh.stack.stack.import_stack(before)
+    mesh.stack.up()  # it makes what is there already
+    assert set(mesh.stack.preview()) == UNCHANGED
+    after = mesh.stack.stack.export_stack()
+    mesh.stack.configure(mesh.config())
+    mesh.stack.up()
+    mesh.stack.stack.import_stack(after)
+    mesh.stack.up(refresh=True)  # it has what is gone
+    assert set(mesh.stack.preview()) == UNCHANGED
+    assert mesh.uids() == now
 
 
 def test_what_was_there_before_is_used_and_left(mesh: Mesh) -> None:
@@ -190,7 +197,7 @@ def test_what_was_there_before_is_used_and_left(mesh: Mesh) -> None:
         "metadata": {"name": "istio-gateways", "labels": {"theirs": "1"}},
     }
     spare.call("POST", "/api/v1/namespaces", namespace)
-    stack = mesh.another("beside", {**mesh.config(spare=SPARE), "links": []})
+    stack = mesh.new_stack("beside", {**mesh.config(spare=SPARE), "links": []})
     stack.up()
     assert set(stack.preview()) == UNCHANGED
     stack.destroy()
@@ -209,12 +216,12 @@ def test_a_cluster_that_was_built_anew_is_filled(made: Mesh) -> None:
     lead_elsewhere(made)
     spare = made.servers.clusters[SPARE]
     uid = spare.call("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
-    refused(made.stack, f"`{VARIABLE}=b={uid[:8]} pulumi up --refresh` fills it")
-    made.stack.use_environment(**{VARIABLE: f"b={uid[:8]}"})
+    refused(made.stack, f"`{REBUILT}=b={uid[:8]} pulumi up --refresh` fills it")
+    made.stack.use_environment(**{REBUILT: f"b={uid[:8]}"})
     made.stack.up(refresh=True)
     made.stack.use_environment()
     assert set(made.stack.preview()) == UNCHANGED
-    mark = spare.call("GET", f"{GATEWAYS}/configmaps/{MARK}")["data"]
+    mark = made.mark(SPARE)
     assert (mark["cluster"], mark["stack"]) == ("b", "organization/istio-multicluster/test")
     after = {key: uid for key, uid in made.uids().items() if key.startswith("a ")}
     assert after == before, "nothing on the others is replaced"

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pulumi import automation
 
+from components.confirmations import REMOVED
 from tests.conftest import PROJECT
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "config", "stack", "components")
@@ -82,21 +83,33 @@ class Stack:
         return _by_name(done.summary.resource_changes)
 
     def destroy(self) -> None:
-        """Destroy all resources."""
-        self.stack.destroy(on_output=self._say)
+        """Destroy all resources, the keys of the root too."""
+        env = self.stack.workspace.env_vars or {}
+        named = f"{env.get(REMOVED, '')},{self._root_namespace()}"
+        self.stack.workspace.env_vars = {**env, REMOVED: named}
+        try:
+            self.stack.destroy(on_output=self._say)
+        finally:
+            self.stack.workspace.env_vars = env
 
-    def refresh(self) -> dict[str, int]:
+    def _root_namespace(self) -> str:
+        file = yaml.safe_load((self.directory / f"Pulumi.{self.name}.yaml").read_text())
+        root = file["config"].get("istio-multicluster:rootCa") or {}
+        return str(root.get("namespace", "istio-root-ca"))
+
+    def refresh(self, **options: Any) -> dict[str, int]:
         """Refresh; return the number of resources by operation."""
-        return _by_name(self.stack.refresh(on_output=self._say).summary.resource_changes)
+        done = self.stack.refresh(on_output=self._say, **options)
+        return _by_name(done.summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
         return {name: output.value for name, output in self.stack.outputs().items()}
 
-    def resources(self) -> int:
-        """Return the number of resources in the state, the stack itself included."""
+    def urns(self) -> list[str]:
+        """Return the URNs of all resources in the state, the stack itself included."""
         deployment = self.stack.export_stack().deployment or {}
-        return len(deployment.get("resources") or ())
+        return sorted(str(resource["urn"]) for resource in deployment.get("resources") or ())
 
     def state(self) -> str:
         """Return everything that the backend has, older versions and other stacks included.

@@ -66,6 +66,13 @@ STATE: dict[str, dict[str, Any]] = {
         "uid": "a uid",
         "since": "2026-11-28",
     },
+    "Crds": {
+        **ACCESS,
+        "stamp": "a chart",
+        "names": ["proxyconfigs.networking.istio.io"],
+        "sentinel": "proxyconfigs.networking.istio.io",
+        "manifest": "",
+    },
     "Identity": {"value": "5tack-1d", "replace": False},
     "Importers": {"imported": {"a": ["b"]}},
     "IngressAddresses": {
@@ -76,7 +83,7 @@ STATE: dict[str, dict[str, Any]] = {
         "addresses": ["192.0.2.1"],
     },
     "IstiodLeftovers": ACCESS,
-    "OwnershipGuard": {"stackId": "5tack-1d", "places": {}},
+    "OwnershipGuard": {"stackId": "5tack-1d", "places": {}, "keys": ""},
     "Revocation": {**ACCESS, "crl": "a list"},
     "RevocationList": {
         **ACCESS,
@@ -87,7 +94,15 @@ STATE: dict[str, dict[str, Any]] = {
         "lists": {"AA": "a list"},
         "crl": "a list",
     },
+    "RootKeys": {**ACCESS, "namespace": "istio-root-ca"},
     "TrustPhase": {"wanted": {"a": TRUST}, "peers": {"a": []}, "access": {"a": ACCESS}},
+    "WebhooksReady": {
+        **ACCESS,
+        "what": "istiod",
+        "installed": "a chart",
+        "webhooks": ["ValidatingWebhookConfiguration/istiod-default-validator"],
+        "probe": {"kind": "PeerAuthentication", "metadata": {"name": "default"}},
+    },
 }
 """What the state has of a resource of each kind, but for the provider."""
 
@@ -150,6 +165,8 @@ def plugin(process: Plugin) -> Plugin:
     process.kubectl.reset()
     process.kubectl.put("coredns", {"Corefile": EDITED})
     process.kubectl.put_service(names.INGRESS, [{"ip": "192.0.2.1"}])
+    crd = {"name": "proxyconfigs.networking.istio.io"}
+    process.kubectl.put_objects({"kind": "CustomResourceDefinition", "metadata": crd})
     return process
 
 
@@ -200,8 +217,8 @@ def test_a_cluster_that_is_away_fails_where_it_has_to_be_asked_and_nowhere_else(
     plugin.kubectl.behave(fail="i/o timeout")
     state = {**props(kind, version), UNREACHABLE: True}
     for work, asking in (
-        (plugin.read, {"ClusterDns"}),
-        (plugin.delete, {"ClusterDns", "ClusterMark", "IstiodLeftovers"}),
+        (plugin.read, {"ClusterDns", "Crds"}),
+        (plugin.delete, {"ClusterDns", "ClusterMark", "IstiodLeftovers", "RootKeys"}),
     ):
         if kind in asking:
             with pytest.raises(grpc.RpcError, match="i/o timeout"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from config import stack_file
 from config.settings import Settings
 from tests.unit.conftest import ProgramRunner
+from tests.unit.support import dependencies
 from tests.unit.support.recorder import PROJECT, UNKNOWN, Run
 from tests.unit.support.stacks import FULL, stack
 
@@ -89,9 +91,12 @@ def test_providers_never_replace_and_never_delete_secrets(full: Run) -> None:
 
 
 def test_every_object_is_a_child_of_a_component_and_bears_its_name(full: Run) -> None:
+    guards = {"TrustPhase trust-phase", "OwnershipGuard ownership-guard"}
+    known = {f"Identity {name}-identity" for name in ("stack", "a", "b", "c", "root_ca")}
+    at_once = {key for key, o in full.objects.items() if o.parent == ""}
+    assert at_once == guards | known, "they are about all clusters, or before any component"
     for key, o in full.objects.items():
-        if key == "TrustPhase trust-phase":
-            assert o.parent == "", "it looks at all clusters at once"
+        if key in at_once:
             continue
         assert o.parent in full.components, f"{key} has no component as its parent"
         assert o.name.startswith(f"{o.parent}-"), f"{key} is outside its component's name space"
@@ -133,17 +138,9 @@ def test_the_order_of_the_clusters_in_the_stack_file_changes_nothing(
     assert program(stack("abc")).dump() == program(stack("cba")).dump()
 
 
-def waits_for(run: Run, key: str) -> set[str]:
+def waits_for(run: Run, key: str) -> Set[str]:
     """Return the Pulumi names of all that an object waits for, also through others."""
-    by_name: dict[str, set[str]] = {}
-    for o in run.registrations:
-        by_name.setdefault(o.name, set()).update(o.depends_on)
-    found: set[str] = set()
-    new = set(run[key].depends_on)
-    while new:
-        found |= new
-        new = {after for name in new for after in by_name.get(name, ())} - found
-    return found
+    return dependencies.names(dependencies.also_through_others(run, run[key]))
 
 
 def test_istiod_starts_after_its_ca_and_the_crds(full: Run) -> None:

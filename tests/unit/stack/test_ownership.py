@@ -8,7 +8,8 @@ import pytest
 from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership.look import OWNER_LABEL, Mark, Seen
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.recorder import STACK_ID, Run
+from tests.unit.support import dependencies
+from tests.unit.support.recorder import PROJECT, STACK_ID, Run
 from tests.unit.support.stacks import FULL, stack
 
 Look = dict[str, Seen | KubectlError]
@@ -82,19 +83,27 @@ def test_what_was_there_before_is_neither_changed_nor_deleted(try_program: Progr
 
 
 def test_every_object_waits_for_the_mark_of_its_cluster(full: Run) -> None:
-    before = {"Namespace a-istio-gateways", "ClusterMark a-mark", "Identity a-identity"}
-    waiting: set[str] = {"a-mark"}
-    on_a = {key: r for key, r in full.objects.items() if r.provider == "a" and key not in before}
-    for _ in on_a:  # as deep as it gets
-        waiting |= {r.name for r in on_a.values() if r.depends_on & waiting}
-    assert {r.name for r in on_a.values()} <= waiting
+    mark = dependencies.identity(full["ClusterMark a-mark"])
+    on_a = [
+        r
+        for r in full.registrations
+        if r.parent and (r.provider == "a" or r.inputs.get("context") == "ctx-a")
+    ]
+    assert "WebhooksReady a-istiod-ready" in {r.key for r in on_a}, "and those that use kubectl"
+    early = {r.key for r in on_a if mark not in dependencies.also_through_others(full, r)}
+    assert early == {"Namespace a-istio-gateways", "ClusterMark a-mark"}, "it is in that namespace"
 
 
 def test_the_guard_is_the_first_that_destroy_deletes(full: Run) -> None:
     guard = full["OwnershipGuard ownership-guard"]
-    made = [r for r in full.objects.values() if not r.read and r.kind != "Chart"]
-    changing = {r.name for r in made} - {"ownership-guard", "trust-phase"}
-    assert {n for n in changing if not n.endswith("-identity")} <= guard.depends_on
+    before = {"Identity", "TrustPhase", guard.kind}
+    made = {
+        dependencies.identity(r)
+        for r in full.registrations
+        if r.kind not in before and not r.read and not r.type.startswith(("pulumi:", f"{PROJECT}:"))
+    }
+    assert len(made) > 100
+    assert made <= dependencies.also_through_others(full, guard), "objects of charts as well"
     assert guard.inputs["places"]["root_ca"]["namespace"] == FULL["rootCa"].get(
         "namespace", "istio-root-ca"
     )

@@ -13,12 +13,16 @@ _VERSIONS = {
     "ServiceAccount": "v1",
     "Deployment": "apps/v1",
     "ClusterRole": "rbac.authorization.k8s.io/v1",
+    "ClusterRoleBinding": "rbac.authorization.k8s.io/v1",
+    "Role": "rbac.authorization.k8s.io/v1",
+    "RoleBinding": "rbac.authorization.k8s.io/v1",
     "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
     "ValidatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
 }
 _OF_THE_CLUSTER = (
     "ClusterRole",
+    "ClusterRoleBinding",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "CustomResourceDefinition",
@@ -29,7 +33,10 @@ _CHARTS: Mapping[str, Mapping[str, str | None]] = {
     "istiod": {
         "ConfigMap": "istio-sidecar-injector",
         "Service": "istiod",
+        "ClusterRoleBinding": "istiod-clusterrole-istio-system",
         "ClusterRole": "istiod-clusterrole-istio-system",
+        "RoleBinding": "istiod",
+        "Role": "istiod",
         "MutatingWebhookConfiguration": "istio-sidecar-injector",
         "Deployment": "istiod",
     },

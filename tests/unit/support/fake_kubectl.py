@@ -1,7 +1,8 @@
 """A kubectl that keeps ConfigMaps and enforces resourceVersion like an API server.
 
-It shows Services, too. The program on PATH asks this process for every answer: bash starts ten
-times as fast as Python, and tests call it hundreds of times.
+It shows Services and other objects, too; what is applied or labelled it accepts and forgets. The
+program on PATH asks this process for every answer: bash starts ten times as fast as Python, and
+tests call it hundreds of times.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ IFS= read -r -d '' -u 3 answer
 if ((code)); then printf %%s "$answer" >&2; else printf %%s "$answer"; fi
 exit "$code"
 """
+
+FORGOTTEN = ("apply", "label", "wait")
+"""Verbs of which nothing is kept."""
 
 
 class FakeKubectl:
@@ -124,7 +128,7 @@ class FakeKubectl:
     @property
     def verbs(self) -> list[str]:
         """The verbs that were asked, in order."""
-        known = ("get", "create", "replace", "delete")
+        known = ("get", "create", "replace", "delete", *FORGOTTEN)
         return [next(arg for arg in call if arg in known) for call in self.calls]
 
     def remove(self) -> None:
@@ -142,10 +146,10 @@ class FakeKubectl:
         with self._lock:
             answer = ""
             if not error and "get" in args:
-                answer = _get(self._state, args)
+                answer = _get(self._state, args, stdin)
             elif not error and "delete" in args:
                 self._state["config_maps"].pop(args[args.index("configmap") + 1], None)
-            elif not error:
+            elif not error and not {*FORGOTTEN} & {*args}:
                 verb = "create" if "create" in args else "replace"
                 error = _put(self._state, verb, json.loads(stdin))
         return f"1\n{error}" if error else f"0\n{answer}"
@@ -157,11 +161,13 @@ def _store(state: dict[str, Any], name: str, config_map: dict[str, Any]) -> None
     state["config_maps"][name] = config_map
 
 
-def _get(state: dict[str, Any], args: list[str]) -> str:
+def _get(state: dict[str, Any], args: list[str], stdin: str) -> str:
     if "--raw" in args:
         return "{}"
     if "-f" in args:
-        return json.dumps({"kind": "List", "items": state["objects"]})
+        asked = {_key(item) for item in json.loads(stdin)["items"]}
+        items = [item for item in state["objects"] if _key(item) in asked]
+        return json.dumps({"kind": "List", "items": items})
     if "service" in args:
         rounds = state["services"].get(args[args.index("service") + 1])
         if not rounds:
@@ -174,6 +180,10 @@ def _get(state: dict[str, Any], args: list[str]) -> str:
     if state.get("rivals"):
         _store(state, name, {"metadata": {"name": name}, "data": state["rivals"].pop(0)})
     return answer
+
+
+def _key(item: dict[str, Any]) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
 
 
 def _put(state: dict[str, Any], verb: str, config_map: dict[str, Any]) -> str:

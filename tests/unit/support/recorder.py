@@ -31,6 +31,7 @@ from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from components.charts.crds import WantedCrds
 from components.kubectl import Kubectl
 from components.ownership.look import Seen
 from stack import ownership
@@ -220,6 +221,14 @@ def _with_chart(answers: Answers, registration: Registration) -> Registration:
     return replace(registration, provider=provider, inputs=inputs)
 
 
+def _with_manifest(registration: Registration) -> Registration:
+    """Return CRDs with what is in the file that they are applied from, in place of its path."""
+    if registration.kind != "Crds" or not (file := registration.inputs["manifest"]):
+        return registration
+    content = json.dumps(json.loads(Path(file).read_text()), sort_keys=True)
+    return replace(registration, inputs={**registration.inputs, "manifest": content})
+
+
 def _is_component(registration: Registration) -> bool:
     return registration.type.startswith(f"{PROJECT}:") and registration.type != CHART
 
@@ -290,14 +299,12 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
         )
 
 
-Look = Callable[[Kubectl, str, Iterable[str], Iterable[str]], Seen]
+Look = Callable[[Kubectl, str, Iterable[str], WantedCrds | None], Seen]
 
 
-def empty_cluster(
-    kubectl: Kubectl, _namespace: str, _made: Iterable[str], _crds: Iterable[str]
-) -> Seen:
+def empty_cluster(kubectl: Kubectl, *_: object) -> Seen:
     """Return what a look at a new cluster sees."""
-    return Seen(f"uid of {kubectl.context}")
+    return Seen(f"uid of {kubectl.context}", crds={})
 
 
 def project_defaults() -> dict[str, Any]:
@@ -364,7 +371,7 @@ def run_program(
     finally:
         set_root_resource(None)  # type: ignore[arg-type]
         _abandon(loop)
-    run.registrations = [_with_chart(answers, item) for item in run.registrations]
+    run.registrations = [_with_chart(answers, _with_manifest(r)) for r in run.registrations]
     run.registrations.sort(key=lambda r: (r.name, r.type))
     return run
 

@@ -154,6 +154,7 @@ def test_a_gateway_reads_secrets_only_where_it_may_need_them(full: Run) -> None:
     rights = {
         key.removeprefix("Chart "): o.inputs["values"]["rbac"]["enabled"]
         for key, o in full.kind("Chart").items()
+        if key.endswith("gateway")
     }
     north_south = {"a-ingressgateway"}
     assert {key for key, enabled in rights.items() if enabled} == north_south
@@ -184,7 +185,9 @@ def test_gateway_pods_are_taken_by_a_restricted_namespace(full: Run) -> None:
         label = o.inputs["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
         ours = o.parent in full.components and "cert-manager" not in key and "bookinfo" not in key
         assert label == ("restricted" if ours else None), key
-    for key, o in full.kind("Chart").items():
+    gateways = {key: o for key, o in full.kind("Chart").items() if key.endswith("gateway")}
+    assert len(gateways) == 6
+    for key, o in gateways.items():
         security = o.inputs["values"]["securityContext"]
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, key
         assert security["sysctls"], f"{key}: a user of its own, who listens on ports below 1024"

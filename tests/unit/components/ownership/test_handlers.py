@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from components.confirmations import REBUILT
 from components.kubectl import Kubectl, KubectlError
 from components.ownership.cluster_mark import ClusterMarkHandler, MarkedError
 from components.ownership.guard import NotOursError, OwnershipGuardHandler
 from components.ownership.identity import IdentityHandler
 from components.ownership.look import MARK, OWNER_LABEL, Mark, Seen, look
-from components.ownership.rules import VARIABLE
 from tests.unit.support.fake_kubectl import FakeKubectl
 
 PROPS: dict[str, Any] = {
@@ -104,7 +104,7 @@ class TestGuard:
     HANDLER = OwnershipGuardHandler()
 
     def props(self) -> dict[str, Any]:
-        return {"stackId": "0wn", "places": {"a": PLACE}}
+        return {"stackId": "0wn", "places": {"a": PLACE}, "keys": ""}
 
     def test_what_is_ours_is_refreshed_and_destroyed(self, kubectl: FakeKubectl) -> None:
         kubectl.put_objects(kube_system("uid-a"), mark(MINE))
@@ -123,7 +123,7 @@ class TestGuard:
         self, kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         kubectl.put_objects(kube_system("uid-b"))
-        monkeypatch.setenv(VARIABLE, "a=uid-b")
+        monkeypatch.setenv(REBUILT, "a=uid-b")
         self.HANDLER.read("id", self.props())
 
     def test_a_dead_cluster_is_the_providers_business(self, kubectl: FakeKubectl) -> None:

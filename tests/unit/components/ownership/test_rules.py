@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from components import confirmations
+from components.charts.crds import Crd
 from components.ownership import rules
 from components.ownership.look import Mark, Seen
 from components.ownership.rules import Place
@@ -32,7 +35,7 @@ MEANT = "you meant another cluster: name its context"
 def refused(
     seen: dict[str, Seen],
     recorded: dict[str, str] | None = None,
-    named: dict[str, str] | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> list[str]:
     known = RECORDED if recorded is None else recorded
     return rules.refusals(OWN, PLACES, seen, known, named or {})
@@ -122,6 +125,40 @@ def test_an_istio_of_somebody_else() -> None:
     assert "uninstall it by the tool that installed it" in reason
 
 
+GATEWAYS = "gateways.networking.istio.io"
+
+
+def with_crd(served: str, stamp: str | None = None) -> dict[str, Seen]:
+    """Return new clusters, of which a has the CRD of Istio's Gateway."""
+    crd = Crd("Gateway", stamp, frozenset({served}))
+    return {**NEW, "a": replace(NEW["a"], crds={GATEWAYS: crd})}
+
+
+def test_crds_of_somebody_else_that_are_too_old() -> None:
+    (reason,) = refused(with_crd("v1beta1"))
+    first, *steps = reason.splitlines()
+    assert first == (
+        "clusters.a.context: context 'ctx-a' has CRDs that this program did not make and that are "
+        f"too old: {GATEWAYS} (serves v1beta1, not v1)"
+    )
+    assert "upgrade them by the tool that installed them" in steps[0]
+    assert steps[1] == f"  - {MEANT}"
+
+
+@pytest.mark.parametrize(
+    "seen", [with_crd("v1"), with_crd("v1beta1", stamp="a chart")], ids=["new enough", "ours"]
+)
+def test_crds_that_serve_what_is_needed_or_are_applied_anew_are_no_reason(
+    seen: dict[str, Seen],
+) -> None:
+    assert refused(seen) == []
+
+
+def test_crds_of_kinds_that_nobody_uses_here_may_be_old() -> None:
+    other = {"wasmplugins.extensions.istio.io": Crd("WasmPlugin", None, frozenset({"v1alpha1"}))}
+    assert refused({**NEW, "a": replace(NEW["a"], crds=other)}) == []
+
+
 def test_every_reason_is_told_in_one_run() -> None:
     seen = {**NEW, "a": replace(NEW["a"], istio="x"), "b": Seen("other")}
     assert len(refused(seen)) == 2
@@ -131,9 +168,12 @@ def test_every_reason_is_told_in_one_run() -> None:
     ("named", "accepted"),
     [("b=uid-new", True), (" b=uid-new ,", True), ("b=uid-b", False), ("a=uid-new", False)],
 )
-def test_a_cluster_that_is_said_to_be_new(named: str, accepted: bool) -> None:
+def test_a_cluster_that_is_said_to_be_new(
+    monkeypatch: pytest.MonkeyPatch, named: str, accepted: bool
+) -> None:
+    monkeypatch.setenv(confirmations.REBUILT, named)
     seen = {**MARKED, "b": Seen("uid-new")}
-    assert (refused(seen, named=rules.rebuilt(named)) == []) is accepted
+    assert (refused(seen, named=confirmations.rebuilt()) == []) is accepted
 
 
 def test_a_new_cluster_may_not_be_another_stacks() -> None:
