@@ -74,6 +74,10 @@ bench: setup ## Measure the figures that README.md quotes, into docs/figures.jso
 growth: setup ## Measure growth with clusters and services, on API servers without nodes (SIZES=2,4,8,16)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_growth.py
 
+.PHONY: kills
+kills: setup ## Kill runs at twenty moments, with the CLI alone and with all that it started, and take them up again
+	@KILLS=all $(PYTHON) -m pytest -q tests/engine/test_kills.py
+
 .PHONY: soak
 soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_soak.py

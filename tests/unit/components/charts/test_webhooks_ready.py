@@ -96,7 +96,7 @@ def test_an_object_that_is_refused_is_tried_again(
 @pytest.mark.parametrize(
     ("complete", "refusal", "missing"),
     [
-        ({"injector"}, "", f"{OTHER} validator has no caBundle"),
+        ({"injector"}, "", f"without caBundle: {OTHER}/validator"),
         ({"injector", "validator"}, "no endpoints available", "no endpoints available"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.confirmations import REBUILT
+from components.confirmations import REBUILT, TAKE_OVER
 from components.kubectl import Kubectl, KubectlError
 from components.ownership.cluster_mark import ClusterMarkHandler, MarkedError
 from components.ownership.guard import NotOursError, OwnershipGuardHandler
@@ -59,6 +59,17 @@ class TestMark:
         data = kubectl.data(MARK)
         assert data
         assert Mark.from_data(data).stack_id == "0wn"
+
+    def test_that_of_a_stack_whose_state_is_lost_is_replaced_where_it_is_named(
+        self, kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kubectl.put(MARK, THEIRS.to_data())
+        monkeypatch.setenv(TAKE_OVER, "an0ther")
+        with pytest.raises(MarkedError):
+            self.HANDLER.create(PROPS)
+        monkeypatch.setenv(TAKE_OVER, THEIRS.stack_id)
+        self.HANDLER.create(PROPS)
+        assert (kubectl.data(MARK) or {})["stackId"] == "0wn"
 
     def test_a_stack_that_was_renamed_says_so(self, kubectl: FakeKubectl) -> None:
         kubectl.put(MARK, MINE.to_data())

@@ -29,6 +29,7 @@ MARKED = {
     for name, place in PLACES.items()
 }
 NEW = {name: Seen(f"uid-{name}") for name in PLACES}
+MINE_B = Mark(OTHER, "o/p/dev", "b", "2026-01-02")
 MEANT = "you meant another cluster: name its context"
 
 
@@ -174,6 +175,21 @@ def test_a_cluster_that_is_said_to_be_new(
     monkeypatch.setenv(confirmations.REBUILT, named)
     seen = {**MARKED, "b": Seen("uid-new")}
     assert (refused(seen, named=confirmations.rebuilt()) == []) is accepted
+
+
+def test_only_the_clusters_of_the_stack_that_is_lost_are_taken_over() -> None:
+    theirs = {
+        name: replace(seen, mark=replace(seen.mark, stack_id=OTHER), namespaces={"x": OTHER})
+        for name, seen in MARKED.items()
+        if seen.mark
+    }
+    (reason, *_) = rules.refusals(OWN, PLACES, theirs, {}, {})
+    assert f"`ISTIO_MULTICLUSTER_TAKE_OVER={OTHER} pulumi up` takes its clusters over" in reason
+    assert rules.refusals(OWN, PLACES, theirs, {}, {}, OTHER) == []
+    assert len(rules.refusals(OWN, PLACES, theirs, {}, {}, "th1rd-1d")) == len(PLACES)
+    renamed = {**theirs, "b": replace(theirs["b"], mark=replace(MINE_B, cluster="c"))}
+    (reason,) = rules.refusals(OWN, PLACES, renamed, {}, {}, OTHER)
+    assert "is cluster c of this stack" in reason
 
 
 def test_a_new_cluster_may_not_be_another_stacks() -> None:
