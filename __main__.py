@@ -26,8 +26,8 @@ from stack.ownership import ROOT, Ownership
 settings = configuration.load()
 remote = remote_clusters.read(settings)
 field_manager.use_one()
-freeze.leave_alone(settings.clusters)
 ownership = Ownership(settings)
+freeze.leave_alone(settings.clusters, ownership.silent)
 cacerts, with_list = wiring.cacerts(settings), None
 others: list[pulumi.Resource] = []
 if settings.root_ca:
@@ -81,6 +81,6 @@ if settings.bookinfo:
 
 pulumi.export("clusters", wiring.outputs(settings, clusters))
 made = wiring.everything(clusters.values(), others)
+made = ownership.guard(made)
 if settings.peers:
-    made = remote_clusters.finish(settings, remote, made)
-ownership.guard(made)
+    remote_clusters.finish(settings, remote, made)

@@ -41,6 +41,10 @@ class Ownership:
         self._places = _places(settings)
         self._away = {name for name, cluster in settings.clusters.items() if cluster.unreachable}
         self._seen = _look(settings, self._places, self._away)
+        unseen = {*self._places} - self._away - {*self._seen}
+        self.silent = unseen if pulumi.runtime.is_dry_run() else set[str]()
+        """Names of clusters that do not answer. In a preview nobody is to wait for more of their
+        timeouts; an `up` fails on what it cannot do there, and does for the others what it can."""
         self._rebuilt = confirmations.rebuilt()
         own = Identity("stack-identity", IdentityArgs(str(uuid.uuid4()))).value
         # Before the state learns which clusters these are: it would keep the wrong one.
@@ -104,11 +108,15 @@ class Ownership:
         seen = self._seen.get(name)
         return seen.crds if seen else None
 
-    def guard(self, resources: Output[list[pulumi.Resource]]) -> None:
+    def guard(self, resources: Output[list[pulumi.Resource]]) -> Output[list[pulumi.Resource]]:
         """Guard `refresh` and `destroy`.
 
         Args:
             resources: all that the stack makes.
+
+        Returns:
+            All of it, and the guard. What else may refuse to be deleted depends on that, so that
+            this one is still there when it does.
         """
         places = {
             name: Guarded(place, self._uids[name], wiring.access(self._settings, place.context))
@@ -118,7 +126,8 @@ class Ownership:
         options = ResourceOptions(depends_on=resources)
         keys = self._settings.root_ca.namespace if self._settings.root_ca else ""
         args = OwnershipGuardArgs(self.stack_id, places, keys)
-        OwnershipGuard("ownership-guard", args, options)
+        guard = OwnershipGuard("ownership-guard", args, options)
+        return resources.apply(lambda made: [*made, guard])
 
 
 def _places(settings: Settings) -> dict[str, Place]:
@@ -159,15 +168,23 @@ def _look(settings: Settings, places: Mapping[str, Place], away: Container[str])
     with ThreadPoolExecutor(len(asked) or 1) as pool:
         answers = dict(zip(asked, pool.map(one, asked), strict=True))
     errors = {name: error for name, error in answers.items() if isinstance(error, KubectlError)}
-    told = {
-        name: f"{places[name].path}: whose the cluster is cannot be seen ({error})"
+    told = [
+        f"{places[name].path}: whose the cluster is cannot be seen ({error}){_away(name, error)}"
         for name, error in errors.items()
-    }
-    if any(isinstance(error, (ForbiddenError, MissingError)) for error in errors.values()):
-        raise pulumi.RunError("nothing has been changed:\n" + "\n".join(told.values()))
-    for text in told.values():
+    ]
+    # Without the root cluster there is no preview either: what it has issued is read from it.
+    if any(isinstance(e, (ForbiddenError, MissingError)) or n == ROOT for n, e in errors.items()):
+        raise pulumi.RunError("nothing has been changed:\n" + "\n".join(told))
+    for text in told:
         pulumi.log.warn(text)
     return {name: seen for name, seen in answers.items() if isinstance(seen, Seen)}
+
+
+def _away(name: str, error: KubectlError) -> str:
+    """Return the next step for a cluster that does not answer."""
+    if isinstance(error, (ForbiddenError, MissingError)) or name == ROOT:
+        return ""
+    return f"; if it is away for a while, write `unreachable: true` into clusters.{name}"
 
 
 def _further_namespaces(settings: Settings, name: str) -> tuple[str, ...]:

@@ -135,16 +135,13 @@ def _check_global(settings: Settings, name: str, theirs: ExposedPort, problems: 
 
 def finish(
     settings: Settings, remote: RemoteClusters, made: pulumi.Output[list[pulumi.Resource]]
-) -> pulumi.Output[list[pulumi.Resource]]:
+) -> None:
     """Export what this stack makes of its remote clusters, and guard it against `destroy`.
 
     Args:
         settings: the settings, with at least one remote cluster.
         remote: the remote clusters.
         made: all that is to be there until the guard has gone.
-
-    Returns:
-        All of it, and the guard.
     """
     states = {
         name: {"stack": settings.peers[name], "linked": name in remote.linked}
@@ -152,5 +149,4 @@ def finish(
     }
     pulumi.export("peers", states)
     args = ImportersArgs(wiring.imported(settings, remote.linked))
-    guard = Importers("importers", args, pulumi.ResourceOptions(depends_on=made))
-    return made.apply(lambda resources: [*resources, guard])
+    Importers("importers", args, pulumi.ResourceOptions(depends_on=made))

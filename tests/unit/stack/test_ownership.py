@@ -7,6 +7,7 @@ import pytest
 
 from components.kubectl import ForbiddenError, Kubectl, KubectlError, MissingError
 from components.ownership.look import OWNER_LABEL, Mark, Seen
+from stack import freeze
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support import dependencies
 from tests.unit.support.recorder import PROJECT, STACK_ID, Run
@@ -53,8 +54,19 @@ def test_what_does_not_answer_is_told_and_holds_nobody_up(
     monkeypatch.setattr("pulumi.log.warn", said.append)
     run = try_program(stack("ab"), look=seeing({"ctx-b": KubectlError("i/o timeout")}))
     assert run.error is None
-    assert said == ["clusters.b.context: whose the cluster is cannot be seen (i/o timeout)"]
+    (text,) = said
+    assert "clusters.b.context: whose the cluster is cannot be seen (i/o timeout); if it" in text
+    assert "write `unreachable: true` into clusters.b" in text
     assert run["Identity b-identity"].inputs["value"] == ""
+
+
+def test_a_preview_asks_what_does_not_answer_for_nothing_more(try_program: ProgramRunner) -> None:
+    look = seeing({"ctx-b": KubectlError("i/o timeout")})
+    preview = try_program(stack("ab"), look=look, preview=True)
+    assert preview.error is None
+    assert preview.providers["b"].inputs["kubeconfig"] == freeze.KUBECONFIG
+    up = try_program(stack("ab"), look=look)
+    assert up.providers["b"].inputs["kubeconfig"] == "kubeconfig"
 
 
 @pytest.mark.parametrize("error", [ForbiddenError("(Forbidden)"), MissingError("no kubectl")])
