@@ -29,7 +29,7 @@ preview: lab ## Show what `make up` would change
 
 .PHONY: destroy
 destroy: lab ## Remove Istio, the links and Bookinfo from the lab's clusters
-	@$(TOOLS) && pulumi destroy --stack $(STACK) --yes --skip-preview
+	@$(TOOLS) && ISTIO_MULTICLUSTER_REMOVED=istio-root-ca pulumi destroy --stack $(STACK) --yes --skip-preview
 
 .PHONY: down
 down: .venv ## Remove the lab: clusters, state, everything but the cache of built tools
@@ -73,6 +73,10 @@ bench: setup ## Measure the figures that README.md quotes, into docs/figures.jso
 .PHONY: growth
 growth: setup ## Measure growth with clusters and services, on API servers without nodes (SIZES=2,4,8,16)
 	@$(PYTHON) -m pytest -q -s tests/bench/test_growth.py
+
+.PHONY: kills
+kills: setup ## Kill runs at twenty moments, with the CLI alone and with all that it started, and take them up again
+	@KILLS=all $(PYTHON) -m pytest -q tests/engine/test_kills.py
 
 .PHONY: soak
 soak: setup ## Bring Istio up on fresh clusters again and again (ROUNDS=10)

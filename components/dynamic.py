@@ -23,17 +23,24 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from components import orphan
 from components.errors import ComponentError
 from components.handler import Handler, Props
 
 HANDLERS: Mapping[str, str] = {
     "ClusterDns": "components.dns.cluster_dns:ClusterDnsHandler",
+    "ClusterMark": "components.ownership.cluster_mark:ClusterMarkHandler",
+    "Crds": "components.charts.crds:CrdsHandler",
+    "Identity": "components.ownership.identity:IdentityHandler",
     "Importers": "components.link.destroy_guard:ImportersHandler",
     "IngressAddresses": "components.cluster.ingress_addresses:IngressAddressesHandler",
     "IstiodLeftovers": "components.cluster.istiod_leftovers:IstiodLeftoversHandler",
+    "OwnershipGuard": "components.ownership.guard:OwnershipGuardHandler",
     "Revocation": "components.trust.crl_rollout:RevocationHandler",
     "RevocationList": "components.trust.crl_signing:RevocationListHandler",
+    "RootKeys": "components.ownership.root_keys:RootKeysHandler",
     "TrustPhase": "components.trust.rotation_guard:TrustPhaseHandler",
+    "WebhooksReady": "components.charts.webhooks_ready:WebhooksReadyHandler",
 }
 """Each kind to the module and the class of its handler."""
 
@@ -72,6 +79,7 @@ class Kind(ResourceProvider):
         module, _, name = HANDLERS[self.name].partition(":")
         handler = getattr(importlib.import_module(module), name)()
         assert isinstance(handler, Handler)
+        orphan.watch()
         return handler
 
     def configure(self, req: ConfigureRequest) -> None:

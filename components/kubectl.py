@@ -9,14 +9,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from components import names
 from components.errors import ComponentError
 
 TIMEOUT_SECONDS = 60
+
+# kubectl's own name in managedFields would tell nobody whose edit it is.
+_MANAGER = f"--field-manager={names.FIELD_MANAGER}"
 
 UNREACHABLE = "unreachable"
 """Property of a dynamic resource whose cluster is not to be asked for now."""
@@ -37,6 +41,10 @@ class KubectlError(ComponentError):
 
 class MissingError(KubectlError):
     """kubectl is not installed, which says nothing about any cluster."""
+
+
+class ForbiddenError(KubectlError):
+    """The API server answers, and does not let one do it."""
 
 
 class ConflictError(KubectlError):
@@ -62,6 +70,7 @@ class Kubectl:
 
         Raises:
             ConflictError: the object has changed since it was read.
+            ForbiddenError: the API server does not let one.
             KubectlError: anything else that went wrong.
         """
         program = shutil.which("kubectl")
@@ -88,16 +97,33 @@ class Kubectl:
             ) from error
         if done.returncode:
             said = done.stderr.strip()
-            kind = (
-                ConflictError if "(Conflict)" in said or "AlreadyExists" in said else KubectlError
-            )
-            raise kind(f"kubectl {args[0]} in context {self.context!r}: {said}")
+            raise _kind(said)(f"kubectl {args[0]} in context {self.context!r}: {said}")
         return done.stdout
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return an object, None when there is none."""
         text = self._run("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text else None
+
+    def get_all(self, wanted: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
+        """Return those objects that are there, by one process.
+
+        Args:
+            wanted: apiVersion, kind, namespace and name of each; an empty namespace: it has none.
+        """
+        items = [
+            {
+                "apiVersion": api_version,
+                "kind": kind,
+                "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
+            }
+            for api_version, kind, namespace, name in wanted
+        ]
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        text = self._run("get", "-f", "-", "-o", "json", "--ignore-not-found", stdin=listed)
+        found = json.loads(text) if text else {"items": []}
+        # kubectl prints a single object as it is, several as a list.
+        return list(found["items"]) if found.get("kind") == "List" or "items" in found else [found]
 
     def get_raw(self, path: str) -> str:
         """Return what the API server answers at a path."""
@@ -123,10 +149,22 @@ class Kubectl:
         else:
             self.create(manifest)
 
-    def _write(self, verb: str, manifest: Mapping[str, Any]) -> None:
-        # kubectl's own name in managedFields would tell nobody whose edit it is.
-        text = json.dumps(manifest)
-        self._run(verb, "-f", "-", "--field-manager=istio-multicluster", stdin=text)
+    def _write(self, verb: str, manifest: Mapping[str, Any], *options: str) -> None:
+        self._run(verb, "-f", "-", _MANAGER, *options, stdin=json.dumps(manifest))
+
+    def apply_crds(self, file: str) -> None:
+        """Apply a file of CRDs, and wait until the API server serves them."""
+        self._run("apply", "--server-side", "-f", file, _MANAGER)
+        wait = f"--timeout={self.seconds - 5}s"
+        self._run("wait", "--for=condition=Established", "-f", file, wait)
+
+    def label(self, kind: str, name: str, label: str) -> None:
+        """Write a label (`KEY=VALUE`) of an object of the cluster, in place of what it has."""
+        self._run("label", kind, name, label, "--overwrite", _MANAGER)
+
+    def try_out(self, manifest: Mapping[str, Any]) -> None:
+        """Have the API server and its webhooks judge an object, and keep nothing."""
+        self._write("apply", manifest, "--server-side", "--dry-run=server")
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object if it is there, and wait until it is gone."""
@@ -158,6 +196,15 @@ class Kubectl:
         except KubectlError:
             return False
         return True
+
+
+def _kind(said: str) -> type[KubectlError]:
+    """Return what kind of error it is that kubectl tells of."""
+    if "(Conflict)" in said or "AlreadyExists" in said:
+        return ConflictError
+    if "(Forbidden)" in said or "(Unauthorized)" in said:
+        return ForbiddenError
+    return KubectlError
 
 
 @contextmanager

@@ -28,6 +28,9 @@ STATUS_PORT = 15021
 RESTRICTED_PODS = {"pod-security.kubernetes.io/enforce": "restricted"}
 """Label of a namespace whose pods need no privilege: the API server then refuses any other."""
 
+FIELD_MANAGER = "istio-multicluster"
+"""Who writes, in `managedFields`: one name for all that the program does, in whichever run."""
+
 REVOCATION_LISTS = "istio-ca-crl"
 """ConfigMap in which istiod gives the revocation lists to the proxies of a namespace."""
 

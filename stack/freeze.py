@@ -12,7 +12,7 @@ resources are told by `UNREACHABLE` among their properties.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import pulumi
@@ -25,13 +25,18 @@ KUBECONFIG = json.dumps({"apiVersion": "v1", "kind": "Config"})
 """With this the Kubernetes provider knows without a look that it reaches nothing."""
 
 
-def leave_alone(clusters: Mapping[str, Cluster]) -> None:
+def leave_alone(clusters: Mapping[str, Cluster], silent: Container[str] = ()) -> None:
     """From now on leave all resources of the clusters that are away as they are.
 
     Args:
         clusters: all clusters, by name, which is that of their provider too.
+        silent: names of those that do not answer now.
     """
-    contexts = {name: cluster.context for name, cluster in clusters.items() if cluster.unreachable}
+    contexts = {
+        name: cluster.context
+        for name, cluster in clusters.items()
+        if cluster.unreachable or name in silent
+    }
     if not contexts:
         return
     refuse = _refuse_new()
@@ -77,9 +82,9 @@ def _refuse_new() -> pulumi.ResourceHook:
 
     def refuse(args: pulumi.ResourceHookArgs) -> None:
         raise RuntimeError(
-            f"{args.name} is new and would have to be made on a cluster with `unreachable: true`; "
-            "leave out of the configuration what is new for it (its new links, by writing `links` "
-            "as a list; its new `exposes`) until it is back"
+            f"{args.name} is new and would have to be made on a cluster with `unreachable: true`, "
+            "or that does not answer; leave out of the configuration what is new for it (its new "
+            "links, by writing `links` as a list; its new `exposes`) until it is back"
         )
 
     return pulumi.ResourceHook("unreachable", refuse, pulumi.ResourceHookOptions(on_dry_run=True))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pulumi_kubernetes as k8s
+from pulumi import Input
 
 
-def make(name: str, kubeconfig: str | None, context: str) -> k8s.Provider:
+def make(name: str, kubeconfig: str | None, context: Input[str]) -> k8s.Provider:
     """Make the provider of one cluster.
 
     Args:

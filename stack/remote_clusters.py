@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster.istio_cluster import IstioCluster
 from components.link.destroy_guard import Importers, ImportersArgs
 from components.model import ExposedPort, RemoteCluster
 from components.outputs import UnreadableError, cluster_from_output
@@ -135,27 +134,19 @@ def _check_global(settings: Settings, name: str, theirs: ExposedPort, problems: 
 
 
 def finish(
-    settings: Settings,
-    remote: RemoteClusters,
-    clusters: Iterable[IstioCluster],
-    others: Iterable[pulumi.Resource],
+    settings: Settings, remote: RemoteClusters, made: pulumi.Output[list[pulumi.Resource]]
 ) -> None:
     """Export what this stack makes of its remote clusters, and guard it against `destroy`.
 
     Args:
         settings: the settings, with at least one remote cluster.
         remote: the remote clusters.
-        clusters: the stack's clusters.
-        others: all else that is to be there until the guard has gone.
+        made: all that is to be there until the guard has gone.
     """
     states = {
         name: {"stack": settings.peers[name], "linked": name in remote.linked}
         for name in sorted({*remote.linked, *remote.waiting})
     }
     pulumi.export("peers", states)
-    clusters = [*clusters]
-    resources = pulumi.Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
-        lambda charts: [*clusters, *others, *(item for chart in charts for item in chart)]
-    )
     args = ImportersArgs(wiring.imported(settings, remote.linked))
-    Importers("importers", args, pulumi.ResourceOptions(depends_on=resources))
+    Importers("importers", args, pulumi.ResourceOptions(depends_on=made))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi import Input, Output
 
-from components.cluster import cacerts_secret
+from components.charts.crds import Crd, WantedCrds
+from components.cluster import cacerts_secret, control_plane
 from components.cluster.egress_policy import EgressPolicyArgs
 from components.cluster.istio_cluster import IstioCluster, IstioClusterArgs
 from components.dns.platforms import CAPTURE
@@ -20,9 +21,10 @@ from components.link.cluster_link import ClusterLinkArgs, Target
 from components.link.global_services import GlobalServicesArgs
 from components.model import CaCerts, RemoteCluster, RootCa
 from components.outputs import cluster_to_output
+from components.ownership.claim import Claim
 from components.samples.bookinfo import BookinfoArgs
 from components.specs.global_services import GlobalService, Member
-from components.trust import certificates
+from components.trust import cert_manager, certificates
 from components.trust.removal_rules import RemoteTrust
 from components.trust.root_ca import RootCaArgs
 from components.trust.rotation_guard import TrustPhaseArgs
@@ -37,9 +39,28 @@ def access(settings: Settings, context: str) -> Access:
     return {"kubeconfig": settings.kubeconfig, "context": context}
 
 
-def root_ca(settings: Settings, issuing: RootCa) -> RootCaArgs:
-    """Return the arguments of `RootCa`."""
+def crds_of(settings: Settings, cluster: str | None) -> WantedCrds | None:
+    """Return the CRDs that a cluster needs; None in place of a cluster: the root cluster."""
+    if cluster is not None:
+        return control_plane.crds_of(settings.istio)
+    wanted = settings.root_ca and settings.root_ca.cert_manager
+    return cert_manager.crds_of(wanted) if wanted else None
+
+
+def root_ca(
+    settings: Settings, issuing: RootCa, claim: Claim, crds: Mapping[str, Crd] | None
+) -> RootCaArgs:
+    """Return the arguments of `RootCa`.
+
+    Args:
+        settings: the settings.
+        issuing: how cluster CAs are issued.
+        claim: whose the root cluster is.
+        crds: cert-manager's CRDs that are there; None: they are as they should be, or unseen.
+    """
     return RootCaArgs(
+        claim=claim,
+        crds=crds,
         access=access(settings, issuing.context),
         clusters=[*settings.clusters, *issuing.clusters],
         issuing=issuing,
@@ -230,6 +251,8 @@ def egress_policy(settings: Settings, name: str, targets: Mapping[str, Target]) 
 def istio_cluster(
     settings: Settings,
     name: str,
+    claim: Claim,
+    crds: Mapping[str, Crd] | None,
     ca: CaCerts[Input[str]] | None,
     trust_phase: pulumi.Resource | None,
     remote: Remote,
@@ -239,6 +262,8 @@ def istio_cluster(
     Args:
         settings: the settings.
         name: the cluster.
+        claim: whose it is.
+        crds: Istio's CRDs that are there; None: they are as they should be, or unseen.
         ca: its cluster CA.
         trust_phase: the guard that the cluster CA waits for.
         remote: linked clusters of other stacks.
@@ -247,6 +272,8 @@ def istio_cluster(
     domains = {linked: of_it.trust_domain for linked, of_it in remote.items()}
     domains |= {linked: of_it.trust_domain for linked, of_it in settings.clusters.items()}
     return IstioClusterArgs(
+        claim=claim,
+        crds=crds,
         access=access(settings, cluster.context),
         istio=settings.istio,
         cacerts=ca,
@@ -294,4 +321,19 @@ def bookinfo(wanted: Bookinfo, clusters: Mapping[str, IstioCluster]) -> Bookinfo
         backend=clusters[wanted.backend],
         hub=wanted.hub,
         tag=wanted.tag,
+    )
+
+
+def everything(
+    clusters: Iterable[IstioCluster], others: Iterable[pulumi.Resource]
+) -> Output[list[pulumi.Resource]]:
+    """Return all that the stack makes: what has to be there until its guards have gone.
+
+    Args:
+        clusters: the stack's clusters.
+        others: all other components.
+    """
+    clusters = [*clusters]
+    return Output.all(*(cluster.gateway_resources for cluster in clusters)).apply(
+        lambda charts: [*clusters, *others, *(item for chart in charts for item in chart)]
     )

@@ -10,15 +10,20 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Input, Output, ResourceOptions
 
-from components import helm, names
+from components import names
+from components.charts import helm
+from components.charts.crds import Crd
+from components.charts.rendered_chart import RenderedChart, RenderedChartArgs
+from components.charts.webhooks_ready import WebhooksReady
 from components.cluster import cacerts_secret, istio_values
-from components.cluster.gateway_chart import GatewayChart, GatewayChartArgs
+from components.cluster.control_plane import STRICT_MTLS, ControlPlaneArgs, install_control_plane
 from components.cluster.ingress_addresses import IngressAddresses, IngressAddressesArgs
-from components.cluster.istiod_leftovers import IstiodLeftovers, IstiodLeftoversArgs
 from components.kubectl import Access
 from components.model import CaCerts, ExposedPort, Ingress, Istio
-from components.objects import SKIP_AWAIT, Component
+from components.objects import Component
 from components.outputs import cluster_to_output
+from components.ownership import claim
+from components.ownership.claim import Claim
 from components.specs import inbound, streams
 from components.specs.exposed_ports import stream_ports, title
 from components.specs.inbound import EXPOSED
@@ -29,10 +34,14 @@ from components.trust.crl_rollout import Revocation, RevocationArgs
 class IstioClusterArgs:
     """Arguments of `IstioCluster`."""
 
+    claim: Claim
+    """Whose the cluster is."""
     access: Access
     """How kubectl reaches the cluster."""
     istio: Istio
     """Which Istio."""
+    crds: Mapping[str, Crd] | None
+    """Istio's CRDs that are there; None: they are as they should be, or unseen."""
     cacerts: CaCerts[Input[str]] | None
     """The cluster CA; None: istiod signs with a root of its own, which no link can trust."""
     warn_days: int
@@ -69,15 +78,16 @@ class IstioCluster(Component):
     services and the policy that shuts the link port to all but the linked clusters' egress
     gateways. The name of the component is the name of the cluster.
 
-    Order matters twice: istiod reads `cacerts` and its injector's ConfigMap once, at its start, so
-    both are there before it; gateway pods get their image from istiod's webhook, so istiod is ready
-    before them. The Release of istiod waits for its Deployment, which gives both.
+    Order matters: gateway pods get their image from istiod's webhook, so it answers before they
+    are made.
     """
 
     cluster_name: str
     """The cluster's name."""
     provider: pulumi.ProviderResource
     """The provider of the cluster, for objects that others put there."""
+    claim: Claim
+    """Whose the cluster is, for namespaces that others make there."""
     link_port: int
     """The cluster's link port."""
     exposes: Sequence[ExposedPort]
@@ -117,12 +127,15 @@ class IstioCluster(Component):
         self.link_port = args.link_port
         self.exposes = args.exposes
         self.dns_capture = args.dns_capture
+        self.claim = args.claim
         self._args = args
 
         cacerts = args.cacerts
         self.trust = cacerts_secret.describe(cacerts) if cacerts else Output.from_input({})
-        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE)
         self.gateway_namespace = self._namespace(names.GATEWAY_NAMESPACE)
+        mark = claim.mark(self, f"{name}-mark", self.claim, self.gateway_namespace)
+        # Whatever else is made waits for this one, or for what it waits for.
+        self.system_namespace = self._namespace(names.SYSTEM_NAMESPACE, mark)
         secret = self._cacerts()
         self.control_plane = self._control_plane(secret)
         after_istiod = [self.control_plane, self.gateway_namespace, *self._revocation(secret)]
@@ -130,12 +143,10 @@ class IstioCluster(Component):
         ingress_service = {
             "type": args.ingress.service,
             "ports": istio_values.ingress_ports(self.link_port, args.http_ports, node_port),
-            "annotations": SKIP_AWAIT,
         }
         egress_service = {
             "type": "ClusterIP",
             "ports": istio_values.egress_ports(self.link_port),
-            "annotations": SKIP_AWAIT,
         }
         north_south = bool(args.http_ports)
         ingress = self._gateway(names.INGRESS, ingress_service, north_south, after_istiod)
@@ -147,19 +158,17 @@ class IstioCluster(Component):
         self.exposing_resources = self._expose(after_istiod)
 
         domain = args.trust_domain
-        self.ingress_addresses = self._ingress_addresses(ingress)
+        service = ingress.services[0]
+        self.ingress_addresses = self._ingress_addresses(service)
         self.ingress_port = args.ingress.port
-        self.ingress_cluster_ip = ingress.cluster_ip
+        self.ingress_cluster_ip = service.spec.apply(lambda spec: spec.cluster_ip or "")
         self.ingress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.INGRESS))
         self.egress_spiffe_id = Output.from_input(names.spiffe_id(domain, names.EGRESS))
         self.register_outputs(cluster_to_output(self))
 
-    def _namespace(self, namespace: str) -> k8s.core.v1.Namespace:
-        return k8s.core.v1.Namespace(
-            f"{self.cluster_name}-{namespace}",
-            metadata={"name": namespace, "labels": names.RESTRICTED_PODS},
-            opts=self.options(),
-        )
+    def _namespace(self, name: str, *after: pulumi.Resource) -> k8s.core.v1.Namespace:
+        resource_name = f"{self.cluster_name}-{name}"
+        return claim.namespace(resource_name, name, self.claim, self.options(*after))
 
     def _cacerts(self) -> list[pulumi.Resource]:
         cacerts = self._args.cacerts
@@ -187,9 +196,8 @@ class IstioCluster(Component):
         )
         return [wait]
 
-    def _control_plane(self, cacerts: list[pulumi.Resource]) -> pulumi.Resource:
+    def _control_plane(self, cacerts: list[pulumi.Resource]) -> WebhooksReady:
         args, istio = self._args, self._args.istio
-        base = self._release("base", istio.base_values, "istio-base", [self.system_namespace])
         values = istio_values.istiod_values(
             istio.istiod_values,
             trust_domain=args.trust_domain,
@@ -203,29 +211,16 @@ class IstioCluster(Component):
                 "proxy": istio.proxy_image,
             },
         )
-        leftovers = IstiodLeftovers(
-            f"{self.cluster_name}-istiod-leftovers",
-            IstiodLeftoversArgs(args.access),
-            self.options(self.system_namespace),
-        )
-        return self._release("istiod", values, "istiod", [base, leftovers, *cacerts])
-
-    def _release(
-        self, chart: str, values: Mapping[str, Any], release: str, after: Sequence[pulumi.Resource]
-    ) -> pulumi.Resource:
-        # Release and not Chart v4, see docs/adr/0002: real Helm installs in its own order (istiod
-        # never comes up before its ConfigMaps), and base's CRDs cost Chart v4 8 s per preview.
-        istio = self._args.istio
-        location = helm.location(istio.repository, chart, istio.version)
-        return k8s.helm.v3.Release(
-            f"{self.cluster_name}-{chart}",
-            name=release,
-            namespace=names.SYSTEM_NAMESPACE,
+        wanted = ControlPlaneArgs(
+            access=args.access,
+            istio=istio,
             values=values,
-            timeout=helm.TIMEOUT_SECONDS,
-            **location,
-            opts=self.options(*after),
+            crds=args.crds,
+            uid=args.claim.mark.uid,
+            after=[self.system_namespace],
+            cacerts=cacerts,
         )
+        return install_control_plane(self, self.cluster_name, wanted)
 
     def _gateway(
         self,
@@ -233,7 +228,7 @@ class IstioCluster(Component):
         service: dict[str, Any],
         secrets: bool,
         after: Sequence[pulumi.Resource],
-    ) -> GatewayChart:
+    ) -> RenderedChart:
         istio = self._args.istio
         values = istio_values.gateway_values(
             istio.gateway_values,
@@ -242,9 +237,9 @@ class IstioCluster(Component):
             secrets=secrets,
             revocation=self._args.revocation,
         )
-        return GatewayChart(
+        return RenderedChart(
             f"{self.cluster_name}-{release.removeprefix('istio-')}",
-            GatewayChartArgs(
+            RenderedChartArgs(
                 release=release,
                 namespace=names.GATEWAY_NAMESPACE,
                 location=helm.location(istio.repository, "gateway", istio.version),
@@ -254,14 +249,14 @@ class IstioCluster(Component):
             self.options(),
         )
 
-    def _ingress_addresses(self, ingress: GatewayChart) -> Output[list[str]]:
+    def _ingress_addresses(self, service: Output[k8s.core.v1.Service]) -> Output[list[str]]:
         wanted = self._args.ingress
         if wanted.addresses:
             return Output.from_input([*wanted.addresses])
         return IngressAddresses(
             f"{self.cluster_name}-ingress-addresses",
             IngressAddressesArgs(
-                self.cluster_name, ingress.service_id, wanted.wait_seconds, self._args.access
+                self.cluster_name, service.id, wanted.wait_seconds, self._args.access
             ),
             self.options(),
         ).addresses
@@ -270,8 +265,8 @@ class IstioCluster(Component):
         self.put(
             "PeerAuthentication",
             f"{self.cluster_name}-strict-mtls",
-            {"name": "default", "namespace": names.SYSTEM_NAMESPACE},
-            {"mtls": {"mode": "STRICT"}},
+            STRICT_MTLS["metadata"],
+            STRICT_MTLS["spec"],
             self.control_plane,
         )
 

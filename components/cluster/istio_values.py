@@ -10,10 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components import names
-from components.helm import Values, merge
-
-KUBE_VERSION = "1.34.0"
-"""Kubernetes that the chart `gateway` is rendered for. It is the same for all that Istio takes."""
+from components.charts.helm import Values, merge
 
 SECCOMP = {"type": "RuntimeDefault"}
 

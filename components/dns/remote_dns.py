@@ -116,7 +116,7 @@ class RemoteDns(Component):
                     "verbs": ["list", "watch"],
                 },
             ],
-            opts=self.options(),
+            opts=self.options(*after),
         )
         return k8s.rbac.v1.ClusterRoleBinding(
             f"{self._name}-role-binding",

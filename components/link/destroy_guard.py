@@ -8,20 +8,18 @@ the program either, and every change of the peers would need two runs.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest, Resource
 
+from components import confirmations
+from components.confirmations import REMOVED
 from components.dynamic import Kind
 from components.errors import ComponentError
 from components.handler import Handler, Props
 from components.trust import removal_rules
-
-VARIABLE = "ISTIO_MULTICLUSTER_REMOVED"
-"""Environment variable with the names, separated by commas, of clusters that may be destroyed."""
 
 
 class InUseError(ComponentError):
@@ -47,7 +45,7 @@ class ImportersHandler(Handler):
         Raises:
             InUseError: with the names of both.
         """
-        named = {name.strip() for name in os.environ.get(VARIABLE, "").split(",")}
+        named = confirmations.removed()
         kept = {
             cluster: callers
             for cluster, importers in sorted(props["imported"].items())
@@ -62,7 +60,7 @@ class ImportersHandler(Handler):
         if reasons:
             raise InUseError(
                 "; ".join(reasons) + "; nothing has been deleted yet. To destroy it nevertheless, "
-                f"name it: `{VARIABLE}={','.join(kept)} pulumi destroy`"
+                f"name it: `{REMOVED}={','.join(kept)} pulumi destroy`"
             )
 
 

@@ -13,6 +13,7 @@ from pulumi import Output, ResourceOptions
 from components import names
 from components.cluster.istio_cluster import IstioCluster
 from components.objects import SKIP_AWAIT, Component
+from components.ownership import claim
 from components.samples.bookinfo_services import (
     FRONTEND,
     HTTP_PORT,
@@ -67,11 +68,13 @@ class Bookinfo(Component):
         return self.options(*depends_on, provider=cluster.provider)
 
     def _namespace(self, cluster: IstioCluster) -> pulumi.Resource:
-        return k8s.core.v1.Namespace(
+        return claim.namespace(
             f"{self._name}-{cluster.cluster_name}-namespace",
-            metadata={"name": NAMESPACE, "labels": {"istio-injection": "enabled"}},
+            NAMESPACE,
+            cluster.claim,
             # Pods made before istiod is ready would stay without a sidecar.
-            opts=self._on(cluster, cluster.control_plane),
+            self._on(cluster, cluster.control_plane),
+            {"istio-injection": "enabled"},
         )
 
     def _service(self, cluster: IstioCluster, other: IstioCluster, wanted: BookinfoService) -> None:

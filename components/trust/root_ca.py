@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,16 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import Input, Output, ResourceOptions
 
-from components import model, names
+from components import model
+from components.charts.crds import Crd
 from components.kubectl import Access
 from components.model import CaCerts, Root
 from components.objects import Component
+from components.ownership import claim
+from components.ownership.claim import Claim
+from components.ownership.root_keys import RootKeys, RootKeysArgs
 from components.trust import certificates
-from components.trust.cert_manager import install_cert_manager
+from components.trust.cert_manager import CertManagerArgs, install_cert_manager
 from components.trust.crl_signing import RevocationList, RevocationListArgs
 
 ROOT_LIFETIME_DAYS = 3650
@@ -30,6 +34,10 @@ SELF_SIGNED = "self-signed"
 class RootCaArgs:
     """Arguments of `RootCa`."""
 
+    claim: Claim
+    """Whose the namespace on the root cluster is."""
+    crds: Mapping[str, Crd] | None
+    """cert-manager's CRDs that are there; None: they are as they should be, or unseen."""
     access: Access
     """How kubectl reaches the root cluster (only a revocation list needs it)."""
     clusters: Sequence[str]
@@ -63,6 +71,8 @@ class RootCa(Component):
     def __init__(self, name: str, args: RootCaArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("istio-multicluster:index:RootCa", name, None, opts)
         self._name = name
+        self._claim = args.claim
+        self._crds = args.crds
         self._access = args.access
         self._issuing = args.issuing
         ready = self._namespace()
@@ -92,14 +102,28 @@ class RootCa(Component):
 
     def _namespace(self) -> list[pulumi.Resource]:
         """Return what every object of cert-manager has to wait for."""
-        namespace = k8s.core.v1.Namespace(
-            f"{self._name}-namespace",
-            metadata={"name": self._issuing.namespace, "labels": names.RESTRICTED_PODS},
-            opts=self.options(),
+        resource_name = f"{self._name}-namespace"
+        namespace = claim.namespace(
+            resource_name, self._issuing.namespace, self._claim, self.options()
+        )
+        mark = claim.mark(self, f"{self._name}-mark", self._claim, namespace)
+        RootKeys(
+            f"{self._name}-keys",
+            RootKeysArgs(self._issuing.namespace, self._access),
+            self.options(namespace),
         )
         wanted = self._issuing.cert_manager
-        installed = install_cert_manager(self, self._name, wanted) if wanted else []
-        return [namespace, *installed]
+        if wanted is None:
+            return [namespace, mark]
+        args = CertManagerArgs(
+            access=self._access,
+            wanted=wanted,
+            crds=self._crds,
+            claim=self._claim,
+            issuers_in=self._issuing.namespace,
+            after=[mark],
+        )
+        return [namespace, mark, install_cert_manager(self, self._name, args)]
 
     def _issuer(
         self, root: Root, ready: list[pulumi.Resource]

@@ -174,6 +174,19 @@ def test_removing_the_link_removes_its_objects_and_nothing_else(life: Life) -> N
     assert {item["metadata"]["name"] for item in left} <= {"exposed-services"}
 
 
+def test_the_roots_key_is_not_deleted_unless_it_is_named(life: Life) -> None:
+    before = {name: kube.snapshot() for name, kube in life.clusters.items()}
+    elsewhere = {**CONFIG["rootCa"], "namespace": "elsewhere"}
+    for run, config in (
+        (life.stack.preview, {**life.config, "rootCa": elsewhere}),
+        (life.stack.stack.destroy, life.config),
+    ):
+        life.stack.configure(config)
+        with pytest.raises(CommandError, match="holds the key of the root"):
+            run()
+    assert {name: kube.snapshot() for name, kube in life.clusters.items()} == before
+
+
 def test_destroy_leaves_the_clusters_as_they_were(life: Life) -> None:
     life.stack.configure(life.config)
     life.stack.up()

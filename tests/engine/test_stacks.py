@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pulumi.automation import CommandError
 
-from components.link.destroy_guard import VARIABLE
+from components.confirmations import REMOVED
 from tests.conftest import CLUSTERS, Lab
 from tests.support import pki, workloads
 from tests.support.kube import Kube
@@ -107,7 +107,7 @@ def owners(lab: Lab, base: Path, root: Owner) -> Iterator[Owners]:
         owner.kube.run(
             "delete", "namespace", workloads.NAMESPACE, "--ignore-not-found", timeout=120
         )
-        owner.stack.use_environment(**{VARIABLE: owner.name})
+        owner.stack.use_environment(**{REMOVED: owner.name})
     at_once(lambda owner: owner.stack.destroy(), made.values())
 
 
@@ -192,20 +192,20 @@ def test_a_peer_under_another_root_is_refused_by_a_preview(owners: Owners) -> No
 
 def test_a_cluster_that_others_import_from_is_not_destroyed(owners: Owners) -> None:
     c = owners["c"]
-    before = c.stack.resources()
+    before = c.stack.urns()
     with pytest.raises(CommandError) as error:
         c.stack.destroy()
     text = "cluster c is not destroyed: a and b of another stack import from it"
     assert text in str(error.value)
-    assert c.stack.resources() == before
+    assert c.stack.urns() == before
     assert owners["a"].call("c") == "200 CLUSTER=c"
 
 
 def test_it_is_destroyed_when_it_is_named_and_its_peers_are_told(owners: Owners) -> None:
     a, c = owners["a"], owners["c"]
-    c.stack.use_environment(**{VARIABLE: "c"})
+    c.stack.use_environment(**{REMOVED: "c"})
     c.stack.destroy()
-    assert c.stack.resources() <= 1
+    assert len(c.stack.urns()) <= 1
     a.stack.configure(a.config)
     with pytest.raises(CommandError) as error:
         a.stack.preview()

@@ -1,7 +1,7 @@
 """API servers without nodes, for what needs many clusters or dead ones and no pods.
 
 Each is a `kube-apiserver`; all share one etcd, each under a prefix of its own. Nothing runs there:
-no controller, no webhook is called, no namespace is ever gone. `controllers.py` writes what Pulumi
+no controller, no webhook is called. `controllers.py` writes what Pulumi
 and Helm wait for.
 """
 

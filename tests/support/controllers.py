@@ -1,11 +1,13 @@
 """What controllers would write on an API server without nodes, so that nobody waits for pods.
 
 Each Deployment gets a ReplicaSet with all its pods ready, each Service an endpoint, and one of type
-LoadBalancer an address. Whatever is wanted is there at once: times measured so are without pods.
+LoadBalancer an address; webhooks get a CA, and let all pass; what is deleted goes.
+Whatever is wanted is there at once: what is measured so is without pods.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -16,6 +18,31 @@ from tests.support.apiservers import ApiServer, RefusedError
 INTERVAL_SECONDS = 1.0
 REVISION = "deployment.kubernetes.io/revision"
 PATCH = "merge-patch+json"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+VALIDATING = "validatingwebhookconfigurations"
+WEBHOOKS = ("mutatingwebhookconfigurations", VALIDATING)
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+COLLECTED = (
+    "/api/v1/namespaces",
+    *(f"/api/v1/{kind}" for kind in ("services", "serviceaccounts", "configmaps", "secrets")),
+    *(f"/apis/apps/v1/{kind}" for kind in ("deployments", "replicasets")),
+    *(f"{_RBAC}/{kind}" for kind in ("roles", "rolebindings")),
+    *(f"{_RBAC}/{kind}" for kind in ("clusterroles", "clusterrolebindings")),
+    "/apis/autoscaling/v2/horizontalpodautoscalers",
+    "/apis/policy/v1/poddisruptionbudgets",
+    "/apis/networking.k8s.io/v1/networkpolicies",
+    *(f"{ADMISSION}/{kind}" for kind in WEBHOOKS),
+    *(
+        f"/apis/networking.istio.io/v1/{kind}"
+        for kind in ("gateways", "virtualservices", "serviceentries", "destinationrules")
+    ),
+    *(
+        f"/apis/security.istio.io/v1/{kind}"
+        for kind in ("authorizationpolicies", "peerauthentications")
+    ),
+)
+"""What Pulumi deletes in the foreground, for which a garbage collector has to be there."""
+CA_BUNDLE = base64.b64encode(b"nobody").decode()
 
 
 class Controllers:
@@ -48,7 +75,14 @@ class Controllers:
 
 def reconcile(cluster: ApiServer, address: str) -> None:
     """Write what is missing; `address` is that of the ingress gateway."""
-    for deployment in cluster.items("/apis/apps/v1/deployments"):
+    deployments = cluster.items("/apis/apps/v1/deployments")
+    owners = {deployment["metadata"]["uid"] for deployment in deployments}
+    for replica_set in cluster.items("/apis/apps/v1/replicasets"):
+        metadata = replica_set["metadata"]
+        if metadata["ownerReferences"][0]["uid"] not in owners:
+            at = f"/apis/apps/v1/namespaces/{metadata['namespace']}/replicasets"
+            cluster.call("DELETE", f"{at}/{metadata['name']}")
+    for deployment in deployments:
         if deployment.get("status", {}).get("observedGeneration") != _generation(deployment):
             _roll_out(cluster, deployment)
     for service in cluster.items("/api/v1/services"):
@@ -59,6 +93,43 @@ def reconcile(cluster: ApiServer, address: str) -> None:
             status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
             at = f"/api/v1/namespaces/{namespace}/services/{name}/status"
             cluster.call("PATCH", at, status, PATCH)
+    for kind in WEBHOOKS:
+        for item in cluster.items(f"{ADMISSION}/{kind}"):
+            if not all(hook["clientConfig"].get("caBundle") for hook in item["webhooks"]):
+                _complete(cluster, f"{ADMISSION}/{kind}/{item['metadata']['name']}", item)
+    for path in COLLECTED:
+        for item in _items(cluster, path):
+            if "deletionTimestamp" in item["metadata"]:
+                _collect(cluster, path, item["metadata"])
+    for namespace in cluster.items("/api/v1/namespaces"):
+        if "deletionTimestamp" in namespace["metadata"]:
+            at = f"/api/v1/namespaces/{namespace['metadata']['name']}/finalize"
+            cluster.call("PUT", at, {**namespace, "spec": {"finalizers": []}})
+
+
+def _complete(cluster: ApiServer, path: str, configuration: dict[str, Any]) -> None:
+    """Write what istiod writes into its webhooks; nobody answers here, so all is let pass."""
+    policy = {"failurePolicy": "Ignore"} if VALIDATING in path else {}
+    hooks = [
+        {**hook, **policy, "clientConfig": {**hook["clientConfig"], "caBundle": CA_BUNDLE}}
+        for hook in configuration["webhooks"]
+    ]
+    cluster.call("PUT", path, {**configuration, "webhooks": hooks})
+
+
+def _items(cluster: ApiServer, path: str) -> list[dict[str, Any]]:
+    try:
+        return cluster.items(path)
+    except RefusedError:  # a kind that is not there yet
+        return []
+
+
+def _collect(cluster: ApiServer, path: str, metadata: dict[str, Any]) -> None:
+    """Let go what waits for its dependents to be deleted: there are none."""
+    prefix, _, plural = path.rpartition("/")
+    where = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    at = f"{prefix}{where}/{plural}/{metadata['name']}"
+    cluster.call("PATCH", at, {"metadata": {"finalizers": None}}, PATCH)
 
 
 def _generation(deployment: dict[str, Any]) -> int:

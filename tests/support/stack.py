@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import yaml
 from pulumi import automation
 
+from components.confirmations import REMOVED
 from tests.conftest import PROJECT
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "config", "stack", "components")
@@ -80,21 +83,33 @@ class Stack:
         return _by_name(done.summary.resource_changes)
 
     def destroy(self) -> None:
-        """Destroy all resources."""
-        self.stack.destroy(on_output=self._say)
+        """Destroy all resources, the keys of the root too."""
+        env = self.stack.workspace.env_vars or {}
+        named = f"{env.get(REMOVED, '')},{self._root_namespace()}"
+        self.stack.workspace.env_vars = {**env, REMOVED: named}
+        try:
+            self.stack.destroy(on_output=self._say)
+        finally:
+            self.stack.workspace.env_vars = env
 
-    def refresh(self) -> dict[str, int]:
+    def _root_namespace(self) -> str:
+        file = yaml.safe_load((self.directory / f"Pulumi.{self.name}.yaml").read_text())
+        root = file["config"].get("istio-multicluster:rootCa") or {}
+        return str(root.get("namespace", "istio-root-ca"))
+
+    def refresh(self, **options: Any) -> dict[str, int]:
         """Refresh; return the number of resources by operation."""
-        return _by_name(self.stack.refresh(on_output=self._say).summary.resource_changes)
+        done = self.stack.refresh(on_output=self._say, **options)
+        return _by_name(done.summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
         return {name: output.value for name, output in self.stack.outputs().items()}
 
-    def resources(self) -> int:
-        """Return the number of resources in the state, the stack itself included."""
+    def urns(self) -> list[str]:
+        """Return the URNs of all resources in the state, the stack itself included."""
         deployment = self.stack.export_stack().deployment or {}
-        return len(deployment.get("resources") or ())
+        return sorted(str(resource["urn"]) for resource in deployment.get("resources") or ())
 
     def state(self) -> str:
         """Return everything that the backend has, older versions and other stacks included.
@@ -103,6 +118,15 @@ class Stack:
         """
         files = self.backend.rglob("*.json")
         return "\n".join(file.read_text() for file in files)
+
+    def rename(self, name: str) -> None:
+        """Rename the stack, as `pulumi stack rename` does; its file goes with it."""
+        command = ["pulumi", "stack", "rename", name, "--stack", self.name, "--non-interactive"]
+        env = {**os.environ, **self.env}
+        subprocess.run(command, cwd=self.directory, env=env, check=True, capture_output=True)
+        self.name = name
+        options = automation.LocalWorkspaceOptions(env_vars=self.env)
+        self.stack = automation.select_stack(name, work_dir=str(self.directory), opts=options)
 
     def use_hash_seed(self, seed: int) -> None:
         """Run the program with this seed for Python's hashes from now on."""

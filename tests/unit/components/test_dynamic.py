@@ -57,6 +57,23 @@ STATE: dict[str, dict[str, Any]] = {
         "before": COREFILE,
         "after": EDITED,
     },
+    "ClusterMark": {
+        **ACCESS,
+        "stackId": "5tack-1d",
+        "stack": "organization/istio-multicluster/dev",
+        "cluster": "a",
+        "namespace": "istio-gateways",
+        "uid": "a uid",
+        "since": "2026-11-28",
+    },
+    "Crds": {
+        **ACCESS,
+        "stamp": "a chart",
+        "names": ["proxyconfigs.networking.istio.io"],
+        "sentinel": "proxyconfigs.networking.istio.io",
+        "manifest": "",
+    },
+    "Identity": {"value": "5tack-1d", "replace": False},
     "Importers": {"imported": {"a": ["b"]}},
     "IngressAddresses": {
         **ACCESS,
@@ -66,6 +83,7 @@ STATE: dict[str, dict[str, Any]] = {
         "addresses": ["192.0.2.1"],
     },
     "IstiodLeftovers": ACCESS,
+    "OwnershipGuard": {"stackId": "5tack-1d", "places": {}, "keys": ""},
     "Revocation": {**ACCESS, "crl": "a list"},
     "RevocationList": {
         **ACCESS,
@@ -76,7 +94,15 @@ STATE: dict[str, dict[str, Any]] = {
         "lists": {"AA": "a list"},
         "crl": "a list",
     },
+    "RootKeys": {**ACCESS, "namespace": "istio-root-ca"},
     "TrustPhase": {"wanted": {"a": TRUST}, "peers": {"a": []}, "access": {"a": ACCESS}},
+    "WebhooksReady": {
+        **ACCESS,
+        "what": "istiod",
+        "installed": "a chart",
+        "webhooks": ["ValidatingWebhookConfiguration/istiod-default-validator"],
+        "probe": {"kind": "PeerAuthentication", "metadata": {"name": "default"}},
+    },
 }
 """What the state has of a resource of each kind, but for the provider."""
 
@@ -139,12 +165,9 @@ def plugin(process: Plugin) -> Plugin:
     process.kubectl.reset()
     process.kubectl.put("coredns", {"Corefile": EDITED})
     process.kubectl.put_service(names.INGRESS, [{"ip": "192.0.2.1"}])
+    crd = {"name": "proxyconfigs.networking.istio.io"}
+    process.kubectl.put_objects({"kind": "CustomResourceDefinition", "metadata": crd})
     return process
-
-
-@pytest.fixture(params=["b48b414", "now"])
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def props(kind: str, version: str) -> dict[str, Any]:
@@ -153,9 +176,13 @@ def props(kind: str, version: str) -> dict[str, Any]:
 
 SAME = provider_pb2.DiffResponse.DIFF_NONE
 kinds = pytest.mark.parametrize("kind", HANDLERS)
+states = pytest.mark.parametrize(
+    ("kind", "version"),
+    [*((kind, "b48b414") for kind in OLD), *((kind, "now") for kind in HANDLERS)],
+)
 
 
-@kinds
+@states
 def test_the_plugin_does_all_that_the_engine_asks_with_what_the_state_has(
     plugin: Plugin, kind: str, version: str
 ) -> None:
@@ -172,7 +199,7 @@ def test_the_plugin_does_all_that_the_engine_asks_with_what_the_state_has(
         assert plugin.kubectl.verbs == ["delete", "delete"]
 
 
-@kinds
+@states
 def test_a_cluster_that_is_away_is_not_asked_in_an_up(
     plugin: Plugin, kind: str, version: str
 ) -> None:
@@ -183,15 +210,15 @@ def test_a_cluster_that_is_away_is_not_asked_in_an_up(
     assert plugin.kubectl.calls == []
 
 
-@kinds
+@states
 def test_a_cluster_that_is_away_fails_where_it_has_to_be_asked_and_nowhere_else(
     plugin: Plugin, kind: str, version: str
 ) -> None:
     plugin.kubectl.behave(fail="i/o timeout")
     state = {**props(kind, version), UNREACHABLE: True}
     for work, asking in (
-        (plugin.read, {"ClusterDns"}),
-        (plugin.delete, {"ClusterDns", "IstiodLeftovers"}),
+        (plugin.read, {"ClusterDns", "Crds"}),
+        (plugin.delete, {"ClusterDns", "ClusterMark", "IstiodLeftovers", "RootKeys"}),
     ):
         if kind in asking:
             with pytest.raises(grpc.RpcError, match="i/o timeout"):
@@ -258,8 +285,8 @@ def test_the_plugin_loads_one_handler_and_no_component() -> None:
         assert loaded & others == {"components.dns.cluster_dns"}
 
 
-@kinds
-def test_each_kind_has_a_handler_and_an_old_path(kind: str) -> None:
+@pytest.mark.parametrize("kind", OLD)
+def test_each_old_kind_has_a_handler_and_an_old_path(kind: str) -> None:
     assert isinstance(Kind(kind).handler, Handler)
     old: Path = Path(PROJECT_DIR, "components", "moved")
     loaded = pickle.loads(base64.b64decode(OLD[kind]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from components.kubectl import ConflictError, Kubectl, KubectlError
+from components.names import FIELD_MANAGER
 from tests.unit.support.fake_kubectl import FakeKubectl
 
 KUBECTL = Kubectl("/some/kubeconfig", "ctx")
@@ -77,6 +79,24 @@ def test_without_kubectl_the_message_says_what_to_install(
         "kubectl is not on PATH; it edits and restores what Pulumi's provider cannot: "
         "install kubectl"
     )
+
+
+def test_what_is_tried_out_is_judged_by_the_server_and_not_kept(kubectl: FakeKubectl) -> None:
+    KUBECTL.try_out({"kind": "Issuer", "metadata": {"name": "probe"}})
+    (call,) = kubectl.calls
+    assert {"apply", "--server-side", "--dry-run=server"} <= {*call}
+    assert json.loads(kubectl.stdin[0])["kind"] == "Issuer"
+    kubectl.behave(fail='failed calling webhook "webhook.cert-manager.io"')
+    with pytest.raises(KubectlError, match="failed calling webhook"):
+        KUBECTL.try_out({"kind": "Issuer", "metadata": {"name": "probe"}})
+
+
+def test_crds_are_applied_under_our_name_and_waited_for(kubectl: FakeKubectl) -> None:
+    KUBECTL.apply_crds("/x/crds.json")
+    assert kubectl.verbs == ["apply", "wait"]
+    apply, wait = kubectl.calls
+    assert {"--server-side", f"--field-manager={FIELD_MANAGER}", "/x/crds.json"} <= {*apply}
+    assert {"--for=condition=Established", "/x/crds.json"} <= {*wait}
 
 
 def test_reachable_tells_whether_the_api_server_answers(kubectl: FakeKubectl) -> None:

@@ -8,17 +8,22 @@ from tests.unit.conftest import ProgramRunner
 from tests.unit.support.recorder import Run
 from tests.unit.support.stacks import service, stack
 
-PER_CLUSTER = 12
-"""Namespaces x2, cacerts, charts x4, addresses, clean-up, strict mTLS, policy, Gateway.
+PER_CLUSTER = 15
+"""Namespaces x2, mark, cacerts, CRDs, charts x4, wait for istiod, addresses, clean-up, strict mTLS,
+policy, Gateway.
 
 One more as soon as it exposes HTTP.
 """
 PER_DNS = 8
 PER_LINK = 14
-PER_ROOT_CA = 4
-"""Namespace, self-signed Issuer, root Certificate, Issuer; and two per mesh cluster."""
+PER_ROOT_CA = 6
+"""Namespace, mark, guard of keys, self-signed Issuer, root Certificate, Issuer; and two per mesh
+cluster.
+"""
 GUARD = "TrustPhase trust-phase"
 """Knows which clusters are linked; nothing else changes with it."""
+OWNERSHIP = "OwnershipGuard ownership-guard"
+"""Knows which clusters there are; nothing else changes with it."""
 
 
 def counts(run: Run) -> dict[str, int]:
@@ -83,9 +88,10 @@ def test_a_new_cluster_changes_only_what_its_peers_know_of_it(program: ProgramRu
             ("AuthorizationPolicy", "link-policy"),  # the new peer's egress gateway may speak
             ("Deployment", "dns-deployment"),  # its zone is mounted
         )
-    } | {GUARD}
+    } | {GUARD, OWNERSHIP}
     new = set(after.objects) - set(before.objects)
-    owners = {after[key].parent for key in new}
+    assert {key for key in new if not after[key].parent} == {"Identity c-identity"}
+    owners = {after[key].parent for key in new} - {""}
     assert owners == {"c", "c-dns", "a_c", "b_c", "root-ca"}
     from_root = [key for key in new if after[key].parent == "root-ca"]
     assert len(from_root) == 2, "its Certificate and the Secret that is read"

@@ -10,6 +10,7 @@ import yaml
 
 from components import names
 from components.dns import platforms, remote_dns
+from components.ownership.look import MARK
 from components.trust import root_ca
 
 DIRECTORY = Path(__file__).parents[3] / "docs" / "rbac"
@@ -77,10 +78,15 @@ def test_the_key_of_the_root_cannot_be_read() -> None:
 
 
 def test_on_the_root_cluster_nothing_can_run_nor_grant_rights() -> None:
-    resources = {("", "namespaces"), ("", "secrets")}
+    resources = {("", "namespaces"), ("", "secrets"), ("", "configmaps")}
     issuing = {("cert-manager.io", "certificates"), ("cert-manager.io", "issuers")}
     assert granted("root") == resources | issuing
     assert rights("root", "", "namespaces")["delete"] == {"istio-root-ca"}
+    marks = rights("root", "", "configmaps")
+    assert set(marks) == {"create", "get", "update", "delete"}
+    assert {*map(frozenset, (marks[verb] or () for verb in ("get", "update", "delete")))} == {
+        frozenset({MARK})
+    }
 
 
 def test_a_shell_in_pods_needs_the_rotation() -> None:
@@ -108,9 +114,8 @@ def test_roles_are_bound_and_escalated_by_name_only() -> None:
             )
         ),
     }
-    for verb in ("bind", "patch", "delete"):
+    for verb in ("bind", "escalate", "patch", "delete"):
         assert roles[verb] == made
-    assert roles["escalate"] == {"", *made}, "a role that is created has no name yet"
     assert set(bindings) == {*READ, "create", "patch", "delete"}
     assert bindings["patch"] == bindings["delete"] == made
     for kind in ("roles", "rolebindings"):
@@ -135,6 +140,6 @@ def test_what_belongs_to_the_whole_cluster_is_changed_by_name_only(
         assert verb in {*READ, "create"} or limited, f"{verb} {resource}"
 
 
-def test_of_the_platforms_config_maps_only_those_of_its_dns_are_replaced() -> None:
-    edited = {layout.config_map for layout in platforms.LAYOUTS.values()}
+def test_only_the_config_maps_of_the_clusters_dns_and_the_mark_are_replaced() -> None:
+    edited = {MARK, *(layout.config_map for layout in platforms.LAYOUTS.values())}
     assert rights("mesh", "", "configmaps")["update"] == edited

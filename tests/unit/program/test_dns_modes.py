@@ -16,7 +16,7 @@ CAPTURE = "ISTIO_META_DNS_CAPTURE"
 
 
 def metadata(run: Run, cluster: str) -> dict[str, Any]:
-    values = run[f"Release {cluster}-istiod"].inputs["values"]
+    values = run[f"Chart {cluster}-istiod"].inputs["values"]
     proxy_metadata: dict[str, Any] = values["meshConfig"]["defaultConfig"]["proxyMetadata"]
     return proxy_metadata
 

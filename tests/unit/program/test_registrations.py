@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from config import stack_file
 from config.settings import Settings
 from tests.unit.conftest import ProgramRunner
+from tests.unit.support import dependencies
 from tests.unit.support.recorder import PROJECT, UNKNOWN, Run
 from tests.unit.support.stacks import FULL, stack
 
@@ -89,9 +91,12 @@ def test_providers_never_replace_and_never_delete_secrets(full: Run) -> None:
 
 
 def test_every_object_is_a_child_of_a_component_and_bears_its_name(full: Run) -> None:
+    guards = {"TrustPhase trust-phase", "OwnershipGuard ownership-guard"}
+    known = {f"Identity {name}-identity" for name in ("stack", "a", "b", "c", "root_ca")}
+    at_once = {key for key, o in full.objects.items() if o.parent == ""}
+    assert at_once == guards | known, "they are about all clusters, or before any component"
     for key, o in full.objects.items():
-        if key == "TrustPhase trust-phase":
-            assert o.parent == "", "it looks at all clusters at once"
+        if key in at_once:
             continue
         assert o.parent in full.components, f"{key} has no component as its parent"
         assert o.name.startswith(f"{o.parent}-"), f"{key} is outside its component's name space"
@@ -133,23 +138,18 @@ def test_the_order_of_the_clusters_in_the_stack_file_changes_nothing(
     assert program(stack("abc")).dump() == program(stack("cba")).dump()
 
 
-def waits_for(run: Run, key: str) -> set[str]:
+def waits_for(run: Run, key: str) -> Set[str]:
     """Return the Pulumi names of all that an object waits for, also through others."""
-    by_name: dict[str, set[str]] = {}
-    for o in run.registrations:
-        by_name.setdefault(o.name, set()).update(o.depends_on)
-    found: set[str] = set()
-    new = set(run[key].depends_on)
-    while new:
-        found |= new
-        new = {after for name in new for after in by_name.get(name, ())} - found
-    return found
+    return dependencies.names(dependencies.also_through_others(run, run[key]))
 
 
 def test_istiod_starts_after_its_ca_and_the_crds(full: Run) -> None:
-    assert {"a-cacerts", "a-base", "a-istio-system", "a-istiod-leftovers"} <= waits_for(
-        full, "Release a-istiod"
-    )
+    objects = {r.kind: r for r in full.registrations if r.parent == "a-istiod"}
+    first = {"a-cacerts", "a-crds", "a-istio-system", "a-istiod-leftovers"}
+    assert first <= {"a-istio-system", *objects["Deployment"].depends_on}
+    others = {r.name for kind, r in objects.items() if kind != "Deployment"}
+    assert others <= objects["Deployment"].depends_on, "it reads its ConfigMaps once"
+    assert "a-cacerts" not in objects["ConfigMap"].depends_on, "nothing is to be late for no reason"
 
 
 def test_a_clusters_trust_changes_only_after_all_proxies_were_asked(full: Run) -> None:
@@ -160,7 +160,7 @@ def test_a_clusters_trust_changes_only_after_all_proxies_were_asked(full: Run) -
 @pytest.mark.parametrize("gateway", ["a-ingressgateway", "a-egressgateway"])
 def test_gateways_restart_when_the_revocation_list_is_there(full: Run, gateway: str) -> None:
     assert "a-revocation" in full[f"Chart {gateway}"].depends_on
-    assert {"a-cacerts", "a-istiod", "a-istio-gateways"} <= waits_for(
+    assert {"a-cacerts", "a-istiod-ready", "a-istio-gateways"} <= waits_for(
         full, "Revocation a-revocation"
     ), "istiod writes it, into a namespace that is there"
 
@@ -168,20 +168,22 @@ def test_gateways_restart_when_the_revocation_list_is_there(full: Run, gateway: 
 def test_cert_manager_answers_before_anything_is_asked_of_it(full: Run) -> None:
     for key, o in full.objects.items():
         if "cert-manager.io" in o.inputs.get("apiVersion", ""):
-            assert "root-ca-cert-manager" in waits_for(full, key), key
+            assert "root-ca-cert-manager-ready" in waits_for(full, key), key
 
 
 @pytest.mark.parametrize("gateway", ["a-ingressgateway", "a-egressgateway"])
 def test_gateways_start_after_istiod_whose_webhook_makes_their_pods(
     full: Run, gateway: str
 ) -> None:
-    assert "a-istiod" in waits_for(full, f"Chart {gateway}")
+    assert "a-istiod-ready" in waits_for(full, f"Chart {gateway}")
 
 
 def test_every_istio_object_waits_for_istiod_and_its_crds(full: Run) -> None:
     for key, o in full.objects.items():
         if "istio.io" in o.inputs.get("apiVersion", ""):
-            assert f"{o.provider}-istiod" in waits_for(full, key), f"{key}: CRDs may be missing"
+            assert f"{o.provider}-istiod-ready" in waits_for(full, key), (
+                f"{key}: CRDs may be missing"
+            )
 
 
 def test_every_namespaced_object_waits_for_its_namespace(full: Run) -> None:
@@ -204,7 +206,7 @@ def test_the_cluster_dns_is_told_only_once_ours_answers(full: Run) -> None:
 def test_pods_of_bookinfo_start_when_sidecars_can_be_injected(full: Run) -> None:
     for key, o in full.kind("Deployment").items():
         if o.parent == "bookinfo":
-            assert f"{o.provider}-istiod" in waits_for(full, key), key
+            assert f"{o.provider}-istiod-ready" in waits_for(full, key), key
 
 
 def test_a_first_preview_shows_all_and_reads_nothing(program: ProgramRunner, full: Run) -> None:

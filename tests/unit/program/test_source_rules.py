@@ -85,6 +85,7 @@ def test_each_rule_fires(path: str, source: str, breach: str) -> None:
         ("stack/providers.py", "import pulumi_kubernetes as k8s\nk8s.Provider('a')"),
         ("components/x.py", "import os\nclass P(dynamic.ResourceProvider):\n    e = os.environ"),
         ("components/kubectl.py", "import subprocess"),
+        ("components/orphan.py", "import os\nimport socket\nos._exit(1)"),
     ],
 )
 def test_what_a_room_may_do_is_no_breach(path: str, source: str) -> None:

@@ -74,7 +74,8 @@ def test_the_program_works_under_any_name_of_the_project(
     run = try_program(FULL, project="mesh")
     assert run.error is None
     ours = run.dump().replace("::mesh::", f"::{PROJECT}::").replace("::mesh-", f"::{PROJECT}-")
-    assert ours == program(FULL).dump(), "but for the URNs nothing changes"
+    ours = ours.replace("organization/mesh/test", f"organization/{PROJECT}/test")
+    assert ours == program(FULL).dump(), "but for URNs and the name in the mark nothing changes"
 
 
 def test_mistakes_are_told_with_the_name_of_the_project(try_program: ProgramRunner) -> None:

@@ -29,8 +29,10 @@ def of(run: Run, cluster: str) -> list[Registration]:
 def test_every_resource_of_it_is_left_alone(away: Run) -> None:
     found = of(away, "b")
     kinds = {r.kind for r in found}
-    assert {"Release", "Service", "VirtualService", "ConfigMap", "NetworkPolicy"} <= kinds
-    assert {"ClusterDns", "IstiodLeftovers"} <= kinds, "and those that use kubectl"
+    assert {"Deployment", "Service", "VirtualService", "ConfigMap", "NetworkPolicy"} <= kinds
+    assert {"ClusterRole", "RoleBinding", "MutatingWebhookConfiguration"} <= kinds, "of charts too"
+    kubectl = {"ClusterDns", "ClusterMark", "Crds", "IstiodLeftovers", "WebhooksReady"}
+    assert kubectl <= kinds, "and those that use kubectl"
     for r in found:
         assert r.retain_on_delete, f"{r.key}: it can be removed while the cluster is away"
         if r.dynamic:

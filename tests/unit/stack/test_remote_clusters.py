@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.conftest import ProgramRunner
-from tests.unit.support.recorder import Run
+from tests.unit.support import dependencies
+from tests.unit.support.recorder import PROJECT, Run
 from tests.unit.support.stacks import NAMES, service, stack
 
 ORG = "organization/istio-multicluster"
@@ -57,7 +58,8 @@ def test_a_stack_makes_its_own_side_exactly_as_one_stack_for_all_does(
         for key, item in together.objects.items()
         if item.provider == "a" or (item.dynamic and "'ctx-a'" in str(item.inputs))
     }
-    theirs.pop("TrustPhase trust-phase", None)
+    for guard in ("TrustPhase trust-phase", "OwnershipGuard ownership-guard"):
+        theirs.pop(guard, None)
     mine = {key: item for key, item in alone.objects.items() if key in theirs}
     assert mine.keys() == theirs.keys()
     for key, item in theirs.items():
@@ -217,16 +219,19 @@ def test_a_peer_that_no_link_names_is_not_read(
 def test_the_guard_waits_for_everything(alone: Run) -> None:
     guard = alone["Importers importers"]
     assert guard.inputs["imported"] == {"a": ["b", "c"]}
-    charts = ("a-ingressgateway", "a-egressgateway")
-    others = [
-        item for item in alone.objects.values() if item is not guard and item.name not in charts
-    ]
-    needed = {name for item in others for name in item.depends_on}
-    leaves = {item.name for item in others if item.name not in needed and not item.read}
-    assert leaves <= guard.depends_on
-    for chart in charts:
-        service = f"{chart}:istio-gateways/istio-{chart.removeprefix('a-')}"
-        assert service in guard.depends_on, "a chart's objects are not found by way of the chart"
+    assert "ownership-guard" in guard.depends_on, "when this one refuses, that one is still there"
+    later = {guard.name, "ownership-guard"}
+    others = {
+        dependencies.identity(item): item
+        for item in alone.registrations
+        if item.name not in later and not item.type.startswith(("pulumi:", f"{PROJECT}:"))
+    }
+    needed = {one for item in others.values() for one in dependencies.direct(item)}
+    leaves = {one for one, item in others.items() if one not in needed and not item.read}
+    assert leaves <= dependencies.direct(guard)
+    for role in ("ingressgateway", "egressgateway"):
+        pods = f"kubernetes:apps/v1:Deployment::a-{role}:istio-gateways/istio-{role}"
+        assert pods in leaves, "a chart's objects are not found by way of the chart"
 
 
 def test_a_stack_without_peers_has_no_guard(together: Run) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from components.cluster.istio_cluster import IstioCluster
 from components.model import CaCerts, RemoteCluster
+from components.ownership.claim import Claim
+from components.ownership.cluster_mark import ClusterMarkArgs
 from config.settings import Settings
 from stack import wiring
 from tests.support import pki
@@ -20,6 +22,10 @@ from tests.unit.support import issued
 from tests.unit.support.parsing import parse
 from tests.unit.support.stacks import FULL
 
+MARK = ClusterMarkArgs(
+    "5tack-1d", "o/p/s", "b", "istio-gateways", "uid", {"kubeconfig": None, "context": "ctx-b"}
+)
+CLAIM = Claim(MARK, frozenset())
 CA = CaCerts("certificate", "the key", "chain", "root")
 
 
@@ -79,7 +85,8 @@ def test_the_guard_is_told_nothing_that_has_no_use(settings: Settings) -> None:
 def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
     settings: Settings,
 ) -> None:
-    args = wiring.istio_cluster(replace(settings, caller_identity=True), "b", None, None, {})
+    told = replace(settings, caller_identity=True)
+    args = wiring.istio_cluster(told, "b", CLAIM, None, None, None, {})
     assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-b"}
     assert args.trust_domain == "b.example"
     assert args.link_port == 15444
@@ -91,7 +98,7 @@ def test_a_clusters_arguments_are_its_own_and_what_it_knows_of_its_peers(
 
 def test_the_root_cluster_is_reached_by_its_own_context(settings: Settings) -> None:
     assert settings.root_ca
-    args = wiring.root_ca(settings, settings.root_ca)
+    args = wiring.root_ca(settings, settings.root_ca, CLAIM, None)
     assert args.access == {"kubeconfig": "kubeconfig", "context": "ctx-root"}
     assert list(args.clusters) == ["a", "b", "c"]
     assert args.issuing.revoked == ("c0ffee",)

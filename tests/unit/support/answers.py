@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from pulumi.runtime import mocks as runtime_mocks
 
-from tests.unit.support import issued
+from tests.unit.support import charts, issued
 
 TEMPLATE = "kubernetes:helm:template"
 SERVICE = "kubernetes:core/v1:Service"
@@ -57,16 +57,15 @@ class Answers(runtime_mocks.Mocks):
         return {"name": stack, "outputs": outputs, "secretOutputNames": []}
 
     def _render(self, args: runtime_mocks.MockCallArgs) -> Any:
-        """Render the chart of a gateway, as far as others look at it."""
+        """Render a chart, as far as others look at it."""
         options = json.loads(args.args["jsonOpts"])
         told = {"kube_version", "api_versions"} <= set(options)
         assert told, "the provider would ask the cluster: a preview needs it"
         provider = (args.provider or "").rpartition("::")[0].rpartition("::")[2]
-        release = options["release_name"]
-        self.charts[f"{provider}-{release.removeprefix('istio-')}"] = provider, options
-        metadata = {"name": release, "namespace": options["namespace"]}
-        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}}
-        return {"result": [service]}
+        name = options["release_name"].removeprefix("istio-")
+        chart = f"root-ca-{name}" if provider == "root_ca" else f"{provider}-{name}"
+        self.charts[chart] = provider, options
+        return {"result": charts.rendered(options)}
 
     def new_resource(self, args: runtime_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)

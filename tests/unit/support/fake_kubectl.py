@@ -1,7 +1,8 @@
 """A kubectl that keeps ConfigMaps and enforces resourceVersion like an API server.
 
-It shows Services, too. The program on PATH asks this process for every answer: bash starts ten
-times as fast as Python, and tests call it hundreds of times.
+It shows Services and other objects, too; what is applied or labelled it accepts and forgets. The
+program on PATH asks this process for every answer: bash starts ten times as fast as Python, and
+tests call it hundreds of times.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ IFS= read -r -d '' -u 3 answer
 if ((code)); then printf %%s "$answer" >&2; else printf %%s "$answer"; fi
 exit "$code"
 """
+
+FORGOTTEN = ("apply", "label", "wait")
+"""Verbs of which nothing is kept."""
 
 
 class FakeKubectl:
@@ -74,7 +78,14 @@ class FakeKubectl:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._state = {"config_maps": {}, "services": {}, "calls": [], "next_version": 1}
+        self._state = {
+            "config_maps": {},
+            "services": {},
+            "objects": [],
+            "calls": [],
+            "stdin": [],
+            "next_version": 1,
+        }
 
     def behave(self, **behaviour: Any) -> None:
         """Set `fail` (stderr of every call), `hang` (seconds), or `rivals`.
@@ -93,6 +104,10 @@ class FakeKubectl:
         """Let a Service have these addresses, one list for each `get`; the last one stays."""
         self._state["services"][name] = list(rounds)
 
+    def put_objects(self, *objects: dict[str, Any]) -> None:
+        """Have these for who asks for several objects by name at once."""
+        self._state["objects"] = [*objects]
+
     def data(self, name: str) -> dict[str, str] | None:
         """Return a ConfigMap's data, None when there is no such ConfigMap."""
         found = self._state["config_maps"].get(name)
@@ -105,9 +120,15 @@ class FakeKubectl:
         return calls
 
     @property
+    def stdin(self) -> list[str]:
+        """What each call so far was given on stdin."""
+        stdin: list[str] = self._state["stdin"]
+        return stdin
+
+    @property
     def verbs(self) -> list[str]:
         """The verbs that were asked, in order."""
-        known = ("get", "create", "replace", "delete")
+        known = ("get", "create", "replace", "delete", *FORGOTTEN)
         return [next(arg for arg in call if arg in known) for call in self.calls]
 
     def remove(self) -> None:
@@ -119,15 +140,16 @@ class FakeKubectl:
         *args, stdin = given
         with self._lock:
             self._state["calls"].append(args)
+            self._state["stdin"].append(stdin)
             hang, error = self._state.get("hang", 0), self._state.get("fail", "")
         time.sleep(hang)
         with self._lock:
             answer = ""
             if not error and "get" in args:
-                answer = _get(self._state, args)
+                answer = _get(self._state, args, stdin)
             elif not error and "delete" in args:
                 self._state["config_maps"].pop(args[args.index("configmap") + 1], None)
-            elif not error:
+            elif not error and not {*FORGOTTEN} & {*args}:
                 verb = "create" if "create" in args else "replace"
                 error = _put(self._state, verb, json.loads(stdin))
         return f"1\n{error}" if error else f"0\n{answer}"
@@ -139,9 +161,13 @@ def _store(state: dict[str, Any], name: str, config_map: dict[str, Any]) -> None
     state["config_maps"][name] = config_map
 
 
-def _get(state: dict[str, Any], args: list[str]) -> str:
+def _get(state: dict[str, Any], args: list[str], stdin: str) -> str:
     if "--raw" in args:
         return "{}"
+    if "-f" in args:
+        asked = {_key(item) for item in json.loads(stdin)["items"]}
+        items = [item for item in state["objects"] if _key(item) in asked]
+        return json.dumps({"kind": "List", "items": items})
     if "service" in args:
         rounds = state["services"].get(args[args.index("service") + 1])
         if not rounds:
@@ -154,6 +180,10 @@ def _get(state: dict[str, Any], args: list[str]) -> str:
     if state.get("rivals"):
         _store(state, name, {"metadata": {"name": name}, "data": state["rivals"].pop(0)})
     return answer
+
+
+def _key(item: dict[str, Any]) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
 
 
 def _put(state: dict[str, Any], verb: str, config_map: dict[str, Any]) -> str:

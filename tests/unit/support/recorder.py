@@ -11,8 +11,9 @@ import asyncio
 import base64
 import json
 import runpy
+import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
@@ -30,13 +31,18 @@ from pulumi.runtime.proto import source_pb2
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from components.charts.crds import WantedCrds
+from components.kubectl import Kubectl
+from components.ownership.look import Seen
+from stack import ownership
 from tests.unit.support import issued
 from tests.unit.support.answers import Answers
 
 PROJECT_DIR = Path(__file__).parents[3]
 PROJECT = "istio-multicluster"
-CHART = "istio-multicluster:index:GatewayChart"
+CHART = "istio-multicluster:index:RenderedChart"
 UNKNOWN = rpc.UNKNOWN
+STACK_ID = "5tack-1d"
 PROVIDER_VERSION = metadata.version("pulumi-kubernetes")
 
 
@@ -215,6 +221,14 @@ def _with_chart(answers: Answers, registration: Registration) -> Registration:
     return replace(registration, provider=provider, inputs=inputs)
 
 
+def _with_manifest(registration: Registration) -> Registration:
+    """Return CRDs with what is in the file that they are applied from, in place of its path."""
+    if registration.kind != "Crds" or not (file := registration.inputs["manifest"]):
+        return registration
+    content = json.dumps(json.loads(Path(file).read_text()), sort_keys=True)
+    return replace(registration, inputs={**registration.inputs, "manifest": content})
+
+
 def _is_component(registration: Registration) -> bool:
     return registration.type.startswith(f"{PROJECT}:") and registration.type != CHART
 
@@ -285,6 +299,14 @@ class RecordingMonitor(runtime_mocks.MockMonitor):
         )
 
 
+Look = Callable[[Kubectl, str, Iterable[str], WantedCrds | None], Seen]
+
+
+def empty_cluster(kubectl: Kubectl, *_: object) -> Seen:
+    """Return what a look at a new cluster sees."""
+    return Seen(f"uid of {kubectl.context}", crds={})
+
+
 def project_defaults() -> dict[str, Any]:
     """Return the defaults of Pulumi.yaml, which the real CLI puts into the stack's config."""
     declared = yaml.safe_load((PROJECT_DIR / "Pulumi.yaml").read_text())["config"]
@@ -300,6 +322,7 @@ def run_program(
     stacks: Mapping[str, Any] | None = None,
     project: str = PROJECT,
     other: Mapping[str, str] | None = None,
+    look: Look = empty_cluster,
 ) -> Run:
     """Run `__main__.py` to its end and return what it asked of the engine; errors are in it.
 
@@ -311,6 +334,7 @@ def run_program(
         stacks: other stacks to their outputs, or to why they cannot be read.
         project: name of the project.
         other: further keys of the stack file, with their namespaces.
+        look: what a look at a cluster sees; by default it is new, and nobody's.
     """
     written = project_defaults() | {f"{project}:{key}": value for key, value in config.items()}
     written |= other or {}
@@ -334,7 +358,11 @@ def run_program(
         run.registrations.clear()
         set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes its own
         # Where in the code each request was made is a third of a run, and nobody looks at it.
-        with mock.patch.object(runtime_resource, "_get_stack_trace", source_pb2.StackTrace):
+        with (
+            mock.patch.object(runtime_resource, "_get_stack_trace", source_pb2.StackTrace),
+            mock.patch.object(ownership, "look", look),
+            mock.patch.object(uuid, "uuid4", return_value=STACK_ID),
+        ):
             loop.run_until_complete(
                 run_in_stack(lambda: _as_nothing(runpy.run_path(str(PROJECT_DIR / "__main__.py"))))
             )
@@ -343,7 +371,7 @@ def run_program(
     finally:
         set_root_resource(None)  # type: ignore[arg-type]
         _abandon(loop)
-    run.registrations = [_with_chart(answers, item) for item in run.registrations]
+    run.registrations = [_with_chart(answers, _with_manifest(r)) for r in run.registrations]
     run.registrations.sort(key=lambda r: (r.name, r.type))
     return run
 

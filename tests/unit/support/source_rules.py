@@ -18,6 +18,8 @@ EDGE_MODULES = frozenset(
     {
         "components/__init__.py",  # old states name modules, which are found by the path it adds
         "components/kubectl.py",
+        "components/orphan.py",  # looks after the plugin's own process
+        "components/confirmations.py",  # the environment, in the plugin and in the program
         # Written for a dynamic resource's process, and called from nowhere else.
         "components/handler.py",
     }

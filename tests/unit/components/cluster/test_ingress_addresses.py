@@ -9,6 +9,7 @@ import pytest
 from components.cluster import ingress_addresses
 from components.cluster.ingress_addresses import IngressAddressesHandler
 from components.kubectl import KubectlError, MissingError
+from components.objects import SKIP_AWAIT
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support.fake_clock import FakeClock
 from tests.unit.support.fake_kubectl import FakeKubectl
@@ -228,14 +229,16 @@ def test_a_node_port_is_fixed_and_the_links_only(program: ProgramRunner) -> None
 
 def test_pulumi_itself_waits_for_no_load_balancer(program: ProgramRunner) -> None:
     run = with_ingress(program, waitSeconds=20)
-    values = run["Chart b-ingressgateway"].inputs["values"]
-    assert values["service"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    services = [r for r in run.registrations if r.kind == "Service" and ":" in r.name]
+    assert len(services) == 2 * 3, "istiod's and the gateways', on both clusters"
+    for service in services:
+        assert service.inputs["metadata"]["annotations"].items() >= SKIP_AWAIT.items(), service.name
     waits = run["IngressAddresses b-ingress-addresses"]
     assert waits.inputs["waitSeconds"] == 20
     assert waits.inputs["cluster"] == "b"
     assert waits.inputs["context"] == "ctx-b"
-    service = "b-ingressgateway:istio-gateways/istio-ingressgateway"
-    assert service in waits.depends_on, "there is a Service to look at"
+    ingress = "b-ingressgateway:istio-gateways/istio-ingressgateway"
+    assert ingress in waits.depends_on, "there is a Service to look at"
     assert dialled(run) == {15444}
 
 

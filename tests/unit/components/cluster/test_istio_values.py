@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import helm
+from components.charts import helm
 from components.cluster import istio_values
 from tests.unit.support.recorder import Run
 
@@ -154,6 +154,7 @@ def test_a_gateway_reads_secrets_only_where_it_may_need_them(full: Run) -> None:
     rights = {
         key.removeprefix("Chart "): o.inputs["values"]["rbac"]["enabled"]
         for key, o in full.kind("Chart").items()
+        if key.endswith("gateway")
     }
     north_south = {"a-ingressgateway"}
     assert {key for key, enabled in rights.items() if enabled} == north_south
@@ -184,7 +185,9 @@ def test_gateway_pods_are_taken_by_a_restricted_namespace(full: Run) -> None:
         label = o.inputs["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
         ours = o.parent in full.components and "cert-manager" not in key and "bookinfo" not in key
         assert label == ("restricted" if ours else None), key
-    for key, o in full.kind("Chart").items():
+    gateways = {key: o for key, o in full.kind("Chart").items() if key.endswith("gateway")}
+    assert len(gateways) == 6
+    for key, o in gateways.items():
         security = o.inputs["values"]["securityContext"]
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, key
         assert security["sysctls"], f"{key}: a user of its own, who listens on ports below 1024"
@@ -220,10 +223,9 @@ def test_charts_are_found_in_each_kind_of_repository(
 
 
 def test_the_program_hands_these_values_to_the_charts(full: Run) -> None:
-    values = full["Release b-istiod"].inputs["values"]
+    values = full["Chart b-istiod"].inputs["values"]
     assert values["meshConfig"]["trustDomain"] == "b.example"
     assert values["volumes"] == [PLUGGED]
-    assert full["Release b-istiod"].inputs["timeout"] == helm.TIMEOUT_SECONDS
     for role, kind in (("ingressgateway", "LoadBalancer"), ("egressgateway", "ClusterIP")):
         chart = full[f"Chart b-{role}"]
         assert chart.object_name == f"Chart istio-gateways/istio-{role}", (
@@ -235,5 +237,5 @@ def test_the_program_hands_these_values_to_the_charts(full: Run) -> None:
     ingress = full["Chart a-ingressgateway"].inputs["values"]
     assert [p["port"] for p in ingress["service"]["ports"]] == [15021, 15443, 80, 443]
     assert ingress["replicaCount"] == 2
-    assert full["Release a-base"].inputs["name"] == "istio-base"
-    assert full["Release a-istiod"].object_name == "Release istio-system/istiod"
+    assert full["Chart a-base"].inputs["name"] == "istio-base"
+    assert full["Chart a-istiod"].object_name == "Chart istio-system/istiod"

@@ -49,4 +49,7 @@ def test_each_cluster_is_cleaned_up_with_its_own_context(full: Run, cluster: str
     leftovers = full[f"IstiodLeftovers {cluster}-istiod-leftovers"]
     assert leftovers.inputs["context"] == f"ctx-{cluster}"
     assert leftovers.inputs["kubeconfig"] == "kubeconfig"
-    assert leftovers.name in full[f"Release {cluster}-istiod"].depends_on, "deleted after istiod"
+    (istiod,) = (
+        r for r in full.registrations if (r.parent, r.kind) == (f"{cluster}-istiod", "Deployment")
+    )
+    assert leftovers.name in istiod.depends_on, "deleted after istiod"

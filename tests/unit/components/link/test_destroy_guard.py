@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.link.destroy_guard import VARIABLE, ImportersHandler, InUseError
+from components.confirmations import REMOVED
+from components.link.destroy_guard import ImportersHandler, InUseError
 from components.trust import removal_rules
 from components.trust.rotation_guard import TrustPhaseHandler
 from tests.unit.components.trust.test_rotation_guard import NEW, OLD, trust
@@ -41,7 +42,7 @@ def test_destroy_is_refused_with_the_names_of_both_sides() -> None:
 def test_destroy_goes_on_when_the_cluster_is_named(
     named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(VARIABLE, named)
+    monkeypatch.setenv(REMOVED, named)
     handler(peers=PEERS).delete("", {"imported": {"a": ["b", "c"]}})  # does not raise
 
 
@@ -51,15 +52,15 @@ def test_an_up_goes_on_when_no_importer_is_configured_any_more(config: dict[str,
 
 
 def test_another_name_does_not_let_a_cluster_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "x,aa")
+    monkeypatch.setenv(REMOVED, "x,aa")
     with pytest.raises(InUseError):
         handler(peers=PEERS).delete("", {"imported": {"a": ["b"]}})
-    monkeypatch.setenv(VARIABLE, "a")
+    monkeypatch.setenv(REMOVED, "a")
     with pytest.raises(InUseError) as error:
         handler(peers=PEERS).delete("", {"imported": {"a": ["b"], "d": ["c"]}})
     assert "cluster d is" in str(error.value)
     assert "cluster a is" not in str(error.value)
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(REMOVED)
     with pytest.raises(InUseError):
         handler(peers={"c": PEERS["c"]}).delete("", {"imported": {"a": ["b", "c"]}})
 

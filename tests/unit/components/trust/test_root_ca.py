@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from components.charts.crds import CERT_MANAGER, Crd
+from components.kubectl import Kubectl
+from components.ownership.look import Seen
 from components.trust import certificates
 from tests.unit.conftest import ProgramRunner
 from tests.unit.support import issued
@@ -86,7 +89,7 @@ def test_lifetimes_are_the_configured_ones(program: ProgramRunner) -> None:
     spec = run["Certificate root-ca-a.root-ca-certificate"].spec
     assert (spec["duration"], spec["renewBefore"]) == ("240h0m0s", "72h0m0s")
     namespaces = {
-        o.inputs["metadata"].get("namespace", "ca")
+        o.inputs.get("metadata", o.inputs).get("namespace", "ca")
         for o in run.children("root-ca").values()
         if not o.read
     }
@@ -182,9 +185,9 @@ def test_cert_manager_is_installed_only_when_asked_for(program: ProgramRunner) -
     assert "root-ca-namespace" in run["Issuer root-ca-root-ca-self-signed-issuer"].depends_on
 
 
-def release(run: Run) -> Mapping[str, Any]:
-    found = run["Release root-ca-cert-manager"]
-    assert found.object_name == "Release cert-manager/cert-manager"
+def chart(run: Run) -> Mapping[str, Any]:
+    found = run["Chart root-ca-cert-manager"]
+    assert found.object_name == "Chart cert-manager/cert-manager"
     assert found.provider == "root_ca"
     assert "root-ca-cert-manager-namespace" in found.depends_on
     namespace = run["Namespace root-ca-cert-manager-namespace"]
@@ -193,21 +196,32 @@ def release(run: Run) -> Mapping[str, Any]:
 
 
 def test_cert_manager_comes_with_its_crds(program: ProgramRunner) -> None:
-    inputs = release(program(with_root_ca(certManager=True)))
+    inputs = chart(program(with_root_ca(certManager=True)))
     assert inputs["chart"] == "cert-manager"
-    assert inputs["repositoryOpts"] == {"repo": "https://charts.jetstack.io"}
+    assert inputs["fetch_opts"] == {"repo": "https://charts.jetstack.io"}
     assert inputs["version"] == "v1.18.2"
     assert inputs["values"] == {
         "crds": {"enabled": True},
         "global": {"leaderElection": {"namespace": "cert-manager"}},
+        "startupapicheck": {"enabled": False},
     }
-    assert 0 < inputs["timeout"] <= 600
+
+
+def test_cert_managers_crds_are_not_rendered_where_they_are(try_program: ProgramRunner) -> None:
+    there = {name: Crd("X", None) for name in CERT_MANAGER.names}
+
+    def look(kubectl: Kubectl, *_: object) -> Seen:
+        return Seen(f"uid of {kubectl.context}", crds=there)
+
+    run = try_program(with_root_ca(certManager=True), look=look)
+    assert chart(run)["values"]["crds"] == {"enabled": False}
+    assert run["Crds root-ca-cert-manager-crds"].inputs["manifest"] == ""
 
 
 def test_cert_manager_is_the_one_that_the_user_names(program: ProgramRunner) -> None:
     values = {"replicaCount": 2, "crds": {"keep": False}}
     named = {"version": "v9", "repository": "oci://mirror.example/charts", "values": values}
-    inputs = release(program(with_root_ca(certManager=named)))
+    inputs = chart(program(with_root_ca(certManager=named)))
     assert (inputs["chart"], inputs["version"]) == (
         "oci://mirror.example/charts/cert-manager",
         "v9",
@@ -219,7 +233,7 @@ def test_cert_manager_is_the_one_that_the_user_names(program: ProgramRunner) -> 
 def test_the_users_issuer_is_asked_once_cert_manager_answers(program: ProgramRunner) -> None:
     run = program(with_root_ca(roots=[YOURS], certManager=True))
     for certificate in run.kind("Certificate").values():
-        assert "root-ca-cert-manager" in certificate.depends_on
+        assert "root-ca-cert-manager-ready" in certificate.depends_on
 
 
 def test_without_a_list_nothing_is_made_for_one(program: ProgramRunner) -> None:
@@ -268,7 +282,11 @@ def test_only_another_set_of_revoked_cas_restarts_gateways(program: ProgramRunne
     lists: tuple[list[str], ...] = ([], ["0a"], ["0a", "0b"], ["0B", "0A"])
     runs = [program(with_root_ca(revoked=revoked)) for revoked in lists]
     told = [
-        {json.dumps(o.inputs["values"]["podAnnotations"]) for o in run.kind("Chart").values()}
+        {
+            json.dumps(o.inputs["values"]["podAnnotations"])
+            for key, o in run.kind("Chart").items()
+            if key.endswith("gateway")
+        }
         for run in runs
     ]
     assert all(len(annotations) == 1 for annotations in told), "all gateways of all clusters"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 Values = dict[str, Any]
-
-TIMEOUT_SECONDS = 600
-"""Longest wait for a chart's objects to become ready, the same as Pulumi's own for a Deployment."""
 
 
 def merge(*layers: Mapping[str, Any]) -> Values:
@@ -35,3 +34,9 @@ def location(repository: str, chart: str, version: str) -> Values:
     if "://" in repository:
         return {"chart": chart, "version": version, "repository_opts": {"repo": repository}}
     return {"chart": f"{repository}/{chart}"}
+
+
+def digest(*parts: Any) -> str:
+    """Return what tells one installation from another, fit for a label."""
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
