@@ -123,7 +123,7 @@ class Kubectl:
         text = self._run("get", "-f", "-", "-o", "json", "--ignore-not-found", stdin=listed)
         found = json.loads(text) if text else {"items": []}
         # kubectl prints a single object as it is, several as a list.
-        return list(found["items"]) if found.get("kind") == "List" or "items" in found else [found]
+        return list(found.get("items", [found]))
 
     def get_raw(self, path: str) -> str:
         """Return what the API server answers at a path."""

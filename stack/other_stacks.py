@@ -21,6 +21,11 @@ class UnreadableStackError(Exception):
     """A stack cannot be read; the message is the backend's reason."""
 
 
+def own_name() -> str:
+    """Return the full name of the stack that runs, as others name it."""
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
 def outputs_of(stack: str) -> Mapping[str, Any] | None:
     """Return a stack's outputs; None when there is no such stack.
 

@@ -23,6 +23,7 @@ from components.samples import bookinfo_services as bookinfo
 from components.trust import cert_manager
 from config.settings import Settings
 from stack import wiring
+from stack.other_stacks import own_name
 
 ROOT = "root_ca"
 """Stands for the root cluster where others have their name: no cluster can be called so."""
@@ -90,7 +91,7 @@ class Ownership:
         place, seen = self._places[name], self._seen.get(name)
         mark = ClusterMarkArgs(
             stack_id=self.stack_id,
-            stack=f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
+            stack=own_name(),
             cluster=name,
             namespace=place.namespace,
             uid=self._uids[name],

@@ -14,7 +14,7 @@ from config.problems import Problems
 from config.settings import Settings
 from stack import wiring
 from stack.configuration import shown_by_pulumi
-from stack.other_stacks import UnreadableStackError, outputs_of
+from stack.other_stacks import UnreadableStackError, outputs_of, own_name
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,7 @@ def _read(name: str, stack: str) -> RemoteCluster | str:
 
 def _wait(settings: Settings, waiting: Mapping[str, str], problems: Problems) -> None:
     """Warn of peers that are not up; note a mistake where a link would go because of that."""
-    own = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    before = (outputs_of(own) or {}).get("peers") or {}
+    before = (outputs_of(own_name()) or {}).get("peers") or {}
     for name, reason in waiting.items():
         path = f"peers.{name}.stack"
         if (before.get(name) or {}).get("linked"):

@@ -194,7 +194,7 @@ class CrdsHandler(Handler):
         kubectl = Kubectl.from_props(props)
         if file := props["manifest"]:
             kubectl.apply_crds(file)
-        elif lost := self._lost(props):
+        elif lost := _lost(kubectl, props):
             # With another stamp it is one that the next run looks at all for, and applies.
             kubectl.label("crd", props["sentinel"], f"{STAMP_LABEL}={LOST}")
             raise LostCrdsError(
@@ -209,12 +209,13 @@ class CrdsHandler(Handler):
         kubectl = Kubectl.from_props(props)
         if skips_unreachable(kubectl):
             return super().read(id_, props)
-        return super().read(id_, {**props, "stamp": ""} if self._lost(props) else props)
+        return super().read(id_, {**props, "stamp": ""} if _lost(kubectl, props) else props)
 
-    def _lost(self, props: Props) -> list[str]:
-        wanted = requests(props["names"])
-        found = Kubectl.from_props(props).get_all(wanted)
-        return sorted({*props["names"]} - {item["metadata"]["name"] for item in found})
+
+def _lost(kubectl: Kubectl, props: Props) -> list[str]:
+    """Return which CRDs are not there."""
+    found = kubectl.get_all(requests(props["names"]))
+    return sorted({*props["names"]} - {item["metadata"]["name"] for item in found})
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,11 +106,11 @@ class RenderedChart(Component):
 
     def _register(self, items: Sequence[Item]) -> list[pulumi.Resource]:
         mine = [self._args.edit(item) for item in items if not self._is_crd(item)]
-        first = [i for i in mine if i["kind"] not in (*BINDINGS, *WORKLOADS)]
-        made = {id(item): self._object(item) for item in first}
-        roles = [made[id(item)] for item in first if item["kind"] in ROLES]
+        late = (*ROLES, *BINDINGS, *WORKLOADS)
+        others = [self._object(item) for item in mine if item["kind"] not in late]
+        roles = [self._object(item) for item in mine if item["kind"] in ROLES]
         bindings = [self._object(item, *roles) for item in mine if item["kind"] in BINDINGS]
-        before = [*made.values(), *bindings]
+        before = [*others, *roles, *bindings]
         then = [*self._args.workloads_after, *before]
         return before + [self._object(item, *then) for item in mine if item["kind"] in WORKLOADS]
 
